@@ -1,0 +1,51 @@
+# The targets for users are build, demo, test and help; the others are for those who change the program.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PLATFORMS = $(foreach os,linux darwin windows freebsd,$(os)/amd64 $(os)/arm64)
+
+# No cgo, so static; no HTTP/2; nothing that tells the place of the build. The tests are built the same way, so that both share
+# the build cache. (The Go tool wants a cache even where there is no home directory.)
+export GOFLAGS = -trimpath -buildvcs=false -tags=nethttpomithttp2
+ifeq ($(HOME)$(XDG_CACHE_HOME)$(GOCACHE),)
+export GOCACHE = $(CURDIR)/.cache/go-build
+endif
+GO = CGO_ENABLED=0 go
+LDFLAGS = -s -w -X main.version=$(VERSION)
+
+build: ## build ./microtica, static
+	$(GO) build -ldflags '$(LDFLAGS)' -o microtica .
+
+test: ## run the tests
+	$(GO) test -count=1 .
+
+demo: build ## take the binary through login, whoami and the lists, against a fake of the API
+	@MICROTICA_DEMO=$(CURDIR)/microtica $(GO) test -count=1 -run '^TestDemo$$'
+
+lint: ## gofmt, go vet on every platform, staticcheck
+	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted: $$files"; exit 1; }
+	@for p in $(PLATFORMS); do echo "go vet $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet . || exit 1; done
+	@if go run $(STATICCHECK) -version >/dev/null 2>&1; then echo staticcheck; go run $(STATICCHECK) ./...; \
+	else echo "staticcheck cannot be downloaded here: SKIPPED"; fi
+
+race: ## run the tests under the race detector
+	@if command -v $$(go env CC) >/dev/null; then CGO_ENABLED=1 go test -race -count=1 .; \
+	else echo "no C compiler, which go test -race needs: SKIPPED"; fi
+
+static: build ## check that the binary is static and that nothing but the standard library is in it
+	MICROTICA_BINARY=$(CURDIR)/microtica $(GO) test -count=1 -run '^Test(BinaryIsStatic|NothingButTheStandardLibrary)$$' .
+
+check: lint race static demo ## all that make test does not check
+
+ci: test check ## everything
+
+bench: ## measure
+	$(GO) test -run '^$$' -bench . -benchmem .
+
+clean: ## remove what make made
+	rm -rf microtica dist .cache
+
+help: ## print this
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
+
+.PHONY: build test demo lint race static check ci bench clean help

@@ -1,0 +1,462 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// This file is the client of Microtica's API, and the only one that sends the key: in one header, to one address, which no
+// answer can change. The endpoints are those of Microtica's published SDK, @microtica/ms-project-sdk 1.3.0.
+
+// defaultAPI is an assumption: Microtica does not publish its API's address.
+const defaultAPI = "https://api.microtica.com"
+
+const (
+	maxHeaderBytes = 64 << 10
+	maxBodyBytes   = 32 << 20
+	maxMessage     = 300 // characters of an API's error message that are shown
+	maxRetries     = 2
+	maxRetryAfter  = 30 * time.Second // a longer wait that the API asks for is left to the user
+)
+
+// client makes the requests of one command.
+type client struct {
+	app      *app
+	base     *url.URL
+	key      key
+	source   string        // where the key came from, for messages
+	limit    time.Duration // for all requests and waits together, from the first one on
+	retries  int
+	deadline time.Time
+	proxy    *url.URL // the proxy of the latest request, or nil
+}
+
+// apiURL returns the API's base URL. The error (usage.url) shows nothing of a wrong one, which may hold a password.
+func (a *app) apiURL() (*url.URL, error) {
+	text := a.getenv("MICROTICA_API_URL")
+	if text == "" {
+		text = defaultAPI
+	}
+	wrong := ""
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Opaque != "":
+		wrong = "cannot be parsed"
+	case u.Scheme != "https" && u.Scheme != "http":
+		wrong = "does not start with https://"
+	case u.User != nil:
+		wrong = "holds a user name or password"
+	case u.Hostname() == "":
+		wrong = "has no host"
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		wrong = "has a query or a fragment"
+	case looksLikeKey(text):
+		wrong = "holds what looks like a key"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		wrong = "would send the key unencrypted: http is for a loopback host only"
+	case u.Port() != "":
+		if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
+			wrong = "has a port outside 1 to 65535"
+		}
+	}
+	if wrong != "" {
+		return nil, fail("usage.url", "MICROTICA_API_URL %s", wrong).withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
+	}
+	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+}
+
+// newClient returns a client for the address that the environment names and the key in use.
+func (a *app) newClient() (*client, error) {
+	base, err := a.apiURL()
+	if err != nil {
+		return nil, err
+	}
+	k, source, err := a.findKey()
+	if err != nil {
+		return nil, err
+	}
+	return &client{app: a, base: base, key: k, source: source, limit: a.apiLimit, retries: maxRetries}, nil
+}
+
+// projects returns the projects that the key can see: an array of objects (GET /projects).
+func (c *client) projects(ctx context.Context) (any, error) {
+	answer, err := c.get(ctx, "the projects", "projects")
+	if err != nil {
+		return nil, c.withoutID(err)
+	}
+	list, ok := field(answer, "projects")
+	if !ok {
+		list = answer // it may be the bare array
+	}
+	return list, c.checkList(list, "projects")
+}
+
+// environments returns a project's environments, which the API calls stages: an array of objects (GET
+// /projects/{projectId}/details, entities.stages).
+func (c *client) environments(ctx context.Context, project string) (any, error) {
+	answer, err := c.get(ctx, "project "+project, "projects", url.PathEscape(project), "details")
+	if err != nil {
+		return nil, err
+	}
+	entities, _ := field(answer, "entities")
+	list, _ := field(entities, "stages")
+	return list, c.checkList(list, "environments")
+}
+
+// me asks who the key is (GET /me), which every key that works may.
+func (c *client) me(ctx context.Context) error {
+	answer, err := c.get(ctx, "the key's own record", "me")
+	if err != nil {
+		return c.withoutID(err)
+	}
+	if via, _ := field(answer, "via"); via != "apikey" && via != "user" {
+		return c.badResponse("it does not say who the key is")
+	}
+	return nil
+}
+
+// withoutID turns api.not_found into api.bad_response, for a path that holds no id: the base URL is not the API's.
+func (c *client) withoutID(err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.code == "api.not_found" {
+		bad := c.badResponse("it does not know this path (HTTP 404)")
+		bad.status = f.status
+		return bad
+	}
+	return err
+}
+
+// checkList fails unless list is an array of objects.
+func (c *client) checkList(list any, what string) error {
+	all, ok := elements(list)
+	if !ok {
+		return c.badResponse("it holds no list of " + what)
+	}
+	for _, element := range all {
+		if n, ok := element.(node); !ok || !n.isObject() {
+			return c.badResponse("its list of " + what + " holds something else than objects")
+		}
+	}
+	return nil
+}
+
+// verdict is what the API says of the key.
+type verdict struct {
+	accepted any // true, false, or nil where that is unknown
+	visible  any // how many projects it can see, or nil where that is unknown
+	limited  bool
+	err      error // why the key is not accepted, or not known to be
+}
+
+// tryKey asks the API whether the key works. A 403 on the projects, which a key without project-wide access gets, is
+// settled by asking who the key is.
+func (c *client) tryKey(ctx context.Context) verdict {
+	list, err := c.projects(ctx)
+	if err == nil {
+		all, _ := elements(list)
+		return verdict{accepted: true, visible: number(strconv.Itoa(len(all)))}
+	}
+	var f *failure
+	errors.As(err, &f)
+	switch f.code {
+	case "auth.rejected":
+		return verdict{accepted: false, err: err}
+	case "api.forbidden":
+	default:
+		return verdict{err: err}
+	}
+	err = c.me(ctx)
+	if err == nil {
+		return verdict{accepted: true, visible: number("0"), limited: true}
+	}
+	var second *failure
+	errors.As(err, &second)
+	switch second.code {
+	case "interrupted":
+		return verdict{err: err}
+	case "auth.rejected", "api.forbidden":
+		return verdict{accepted: false, err: c.rejected(second.status, second.said)}
+	}
+	f.message = fmt.Sprintf("key %v from %s has no project-wide read access, or does not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
+		c.key, c.source, second.message)
+	return verdict{err: f.withHint("try again, or ask in Microtica's console what the key may do")}
+}
+
+// reached tells whether a result means that the API itself answered.
+func reached(err error) bool {
+	var f *failure
+	if !errors.As(err, &f) {
+		return err == nil
+	}
+	switch f.code {
+	case "auth.rejected", "api.forbidden", "api.refused", "api.rate_limited", "api.server":
+		return true
+	}
+	return false
+}
+
+// get returns the JSON of a 2xx answer to GET base/segments, a request for what, retrying where that can help. Every error
+// is a *failure.
+func (c *client) get(ctx context.Context, what string, segments ...string) (any, error) {
+	if c.deadline.IsZero() {
+		c.deadline = time.Now().Add(c.limit)
+	}
+	ctx, cancel := context.WithDeadline(ctx, c.deadline)
+	defer cancel()
+	for try := 0; ; try++ {
+		answer, wait, err := c.once(ctx, what, c.base.JoinPath(segments...), try)
+		if err == nil || wait < 0 || try == c.retries || wait > time.Until(c.deadline) {
+			return answer, err
+		}
+		if c.app.sleep(ctx, wait) != nil {
+			return nil, c.unreachable(ctx, context.Cause(ctx), waiting)
+		}
+	}
+}
+
+// once makes one request, the try-th repetition of it. Where another may help, wait says after how long, else it is negative.
+func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (answer any, wait time.Duration, err error) {
+	const final = -1
+	var stage atomic.Int32
+	trace := &httptrace.ClientTrace{
+		DNSStart:          func(httptrace.DNSStartInfo) { stage.Store(resolving) },
+		DNSDone:           func(httptrace.DNSDoneInfo) { stage.Store(connecting) },
+		ConnectStart:      func(string, string) { stage.Store(connecting) },
+		TLSHandshakeStart: func() { stage.Store(securing) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err == nil {
+				stage.Store(connecting) // it may have been the proxy's
+			}
+		},
+		GotConn:              func(httptrace.GotConnInfo) { stage.CompareAndSwap(connecting, asked) },
+		GotFirstResponseByte: func() { stage.Store(answered) },
+	}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, final, fail("usage.url", "MICROTICA_API_URL is no address for a request")
+	}
+	req.Header.Set("X-Microtica-Api-Key", c.key.raw())
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH))
+
+	res, err := c.transport(&stage).RoundTrip(req) // a http.Client would follow redirects
+	if err != nil {
+		wait = final
+		if stage.Load() == asked {
+			wait = backoff(try) // the connection ended, and nothing tells that the API saw the request
+		}
+		return nil, wait, c.unreachable(ctx, err, stage.Load())
+	}
+	defer res.Body.Close()
+	var body bytes.Buffer
+	if 0 < res.ContentLength && res.ContentLength <= maxBodyBytes {
+		body.Grow(int(res.ContentLength) + bytes.MinRead)
+	}
+	if _, err := body.ReadFrom(io.LimitReader(res.Body, maxBodyBytes+1)); err != nil {
+		return nil, final, c.unreachable(ctx, err, answered)
+	}
+	if body.Len() > maxBodyBytes {
+		return nil, final, c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
+	}
+	answer, err = decodeJSON(body.Bytes(), c.key.raw(), c.hidden())
+	if res.StatusCode >= 200 && res.StatusCode <= 299 {
+		if err != nil {
+			return nil, final, c.badResponse("it is not JSON")
+		}
+		return answer, final, nil
+	}
+	wait, asked := c.retryAfter(res)
+	f := c.statusFailure(res, what, answer)
+	if asked && f.retryable() {
+		f.withHint("try again in %d seconds, as the API asks", (wait+time.Second-1)/time.Second)
+	}
+	switch {
+	case f.status != 429 && f.status != 502 && f.status != 503 && f.status != 504, asked && wait > maxRetryAfter:
+		wait = final
+	case !asked:
+		wait = backoff(try)
+	}
+	return nil, wait, f
+}
+
+// backoff returns how long to wait before the next try where the API does not say: 0.5 s, 1 s, and up to a quarter more.
+func backoff(try int) time.Duration {
+	wait := 500 * time.Millisecond << try
+	return wait + rand.N(wait/4)
+}
+
+// transport returns what carries one request, and starts reading the trust store beside the connection.
+func (c *client) transport(stage *atomic.Int32) *http.Transport {
+	http1 := new(http.Protocols) // HTTP/2 would print the header under a GODEBUG setting, and retries by itself
+	http1.SetHTTP1(true)
+	t := &http.Transport{
+		Protocols:              http1,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		DisableKeepAlives:      true,
+		DisableCompression:     true, // a small answer must not become a huge one
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+			if res.StatusCode != http.StatusOK { // the library's error holds the proxy's text
+				return fmt.Errorf("it answered HTTP %d", res.StatusCode)
+			}
+			return nil
+		},
+	}
+	if c.base.Scheme == "http" {
+		// What resolves localhost may be anything; the key goes to this machine alone.
+		dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
+			if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().IsLoopback() {
+				return errors.New("it is not an address of this machine")
+			}
+			return nil
+		}}
+		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &watchedConn{conn, stage}, nil
+		}
+		return t
+	}
+	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
+		c.proxy, err = http.ProxyFromEnvironment(req)
+		if err != nil {
+			return nil, errBadProxy // the library's error shows the proxy's password
+		}
+		return c.proxy, nil
+	}
+	go x509.SystemCertPool() // kept by the library: verifying waits for it, or finds it done
+	return t
+}
+
+var errBadProxy = errors.New("its value is not the URL of a proxy")
+
+// watchedConn notes the first byte that comes, which net/http does not tell where it comes before the request is sent.
+type watchedConn struct {
+	net.Conn
+	stage *atomic.Int32
+}
+
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.stage.Store(answered)
+	}
+	return n, err
+}
+
+// hidden returns what stands for the key wherever an answer holds it.
+func (c *client) hidden() string { return c.key.String() + "_…" }
+
+// quote makes text that came with an answer fit for a message: without the key, clean, of bounded length.
+func (c *client) quote(text string) string {
+	text = clean(strings.ReplaceAll(text, c.key.raw(), c.hidden()))
+	if runes := []rune(text); len(runes) > maxMessage {
+		return string(runes[:maxMessage]) + "…"
+	}
+	return text
+}
+
+// retryAfter returns the time that Retry-After (RFC 9110, section 10.2.3) asks to wait, in seconds or as a date; false where
+// it asks for none or makes no sense.
+func (c *client) retryAfter(res *http.Response) (time.Duration, bool) {
+	text := res.Header.Get("Retry-After")
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) && text[0] != '-' {
+		return time.Duration(min(seconds, 1e9)) * time.Second, true // more would overflow
+	}
+	date, err := http.ParseTime(text)
+	wait := date.Sub(c.app.now())
+	return wait, err == nil && wait >= 0
+}
+
+// statusFailure returns the error that an answer other than 2xx to a request for what means.
+func (c *client) statusFailure(res *http.Response, what string, answer any) *failure {
+	said := ""
+	if value, _ := field(answer, "message"); value != nil {
+		if text, ok := value.(string); ok && text != "" {
+			said = ": " + c.quote(text)
+		}
+	}
+	status := res.StatusCode
+	var f *failure
+	switch {
+	case status >= 300 && status <= 399:
+		to := "without saying where"
+		if location, err := c.base.Parse(res.Header.Get("Location")); err == nil && res.Header.Get("Location") != "" {
+			to = "to " + c.quote(location.Host)
+		}
+		f = fail("api.redirect", "the API redirects %s (HTTP %d), and the key goes only to the address that is set", to, status).
+			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
+	case status == 401:
+		f = c.rejected(status, said)
+	case status == 403:
+		f = fail("api.forbidden", "the API refuses key %v from %s access to %s (HTTP 403)%s", c.key, c.source, what, said).
+			withHint("give the key read access in Microtica's console")
+	case status == 404:
+		f = fail("api.not_found", "the API finds no %s that key %v can see (HTTP 404)%s", what, c.key, said).
+			withHint("run 'microtica project list' to see the projects")
+	case status == 429:
+		f = fail("api.rate_limited", "the API gets too many requests (HTTP 429)%s", said).withHint("try again later")
+	case status >= 400 && status <= 499:
+		f = fail("api.refused", "the API refused the request for %s (HTTP %d)%s", what, status, said)
+	case status >= 500 && status <= 599:
+		f = fail("api.server", "the API failed (HTTP %d)%s", status, said).withHint("try again later")
+	default:
+		f = c.badResponse(fmt.Sprintf("its status is %d", status))
+	}
+	f.status, f.said = status, said
+	return f
+}
+
+// rejected returns the error for a key that does not work; said is what the API said, if anything.
+func (c *client) rejected(status int, said string) *failure {
+	f := fail("auth.rejected", "the API rejected key %v from %s (HTTP %d)%s", c.key, c.source, status, said)
+	f.status = status
+	switch c.source {
+	case "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE":
+		return f.withHint("unset %s to use the saved key", c.source)
+	case sourceFlag, sourceStdin:
+		return f.withHint("check the key in Microtica's console, or save it all the same with 'microtica login --no-verify'")
+	}
+	return f.withHint("run 'microtica login' with a key that works")
+}
+
+// badResponse returns the error for an answer that is not the API's.
+func (c *client) badResponse(why string) *failure {
+	return fail("api.bad_response", "the answer from %s is not the API's: %s", c.base.Host, why).
+		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
+}
+
+// assumption adds to a hint that the default address is one.
+func (c *client) assumption() string {
+	if c.base.String() == defaultAPI {
+		return ": the default, " + defaultAPI + ", is an assumption"
+	}
+	return ""
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"time"
+)
+
+// runEnvList lists a project's environments.
+func runEnvList(ctx context.Context, a *app) error {
+	project := a.project.value
+	if !a.project.given {
+		if project = a.getenv("MICROTICA_PROJECT_ID"); project == "" {
+			return fail("usage.project", "no project: neither --project nor MICROTICA_PROJECT_ID is given").
+				withHint("run 'microtica project list' to see the projects' ids")
+		}
+		if err := checkProject(project, "MICROTICA_PROJECT_ID"); err != nil {
+			return err
+		}
+	}
+	c, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	list, err := c.environments(ctx, project)
+	if err != nil {
+		return err
+	}
+	return a.printList(list, "environments", []string{"ID", "NAME", "STATUS", "LAST DEPLOYED"}, func(environment any) []string {
+		return []string{cell(environment, "id"), cell(environment, "name"), cell(environment, "status"), lastDeployed(environment)}
+	})
+}
+
+// checkProject fails for what cannot be a project's id; source is the flag or variable that it came from.
+func checkProject(id, source string) error {
+	wrong := ""
+	switch {
+	case id == "":
+		wrong = "is empty"
+	case id == "." || id == "..": // net/http would resolve them in the path
+		wrong = "is no project's id: " + id
+	case looksLikeKey(id):
+		wrong = "holds what looks like an API key, not a project's id"
+	default:
+		return nil
+	}
+	return fail("usage.project", "%s %s", source, wrong).withHint("run 'microtica project list' to see the projects' ids")
+}
+
+// lastDeployed returns an environment's time of last deployment, in UTC to the minute. The API gives a number, which is taken
+// for milliseconds since 1970, as other times there are; a time outside the years 0 to 9999 is none.
+func lastDeployed(environment any) string {
+	value, _ := field(environment, "lastDeployed")
+	digits, ok := value.(number)
+	if !ok {
+		return "-"
+	}
+	ms, err := strconv.ParseFloat(string(digits), 64)
+	if err != nil || math.Abs(ms) > 1e15 {
+		return "-"
+	}
+	t := time.UnixMilli(int64(math.Floor(ms))).UTC()
+	if t.Year() < 0 || t.Year() > 9999 {
+		return "-"
+	}
+	return t.Format("2006-01-02 15:04")
+}

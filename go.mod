@@ -1,0 +1,3 @@
+module microtica
+
+go 1.24

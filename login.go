@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// What messages call the places that login takes a key from.
+const (
+	sourceFlag  = "--token"
+	sourceStdin = "stdin"
+)
+
+// verifyLimit is how long login tries to reach the API before it saves the key unchecked.
+const verifyLimit = 5 * time.Second
+
+// runLogin saves a key, after asking the API whether it works. Where the API cannot be reached the key is saved all the
+// same, so that an image can be built without a network; a key that the API rejects is not.
+func runLogin(ctx context.Context, a *app) error {
+	verify := !a.noVerify.given
+	c := &client{app: a, source: sourceStdin, limit: verifyLimit}
+	var err error
+	if verify {
+		if c.base, err = a.apiURL(); err != nil {
+			return err
+		}
+	}
+	path, err := a.credentialsPath("file.write")
+	if err != nil {
+		return err
+	}
+	text := a.token.value
+	if a.token.given {
+		c.source = sourceFlag
+	} else if text, err = a.readKey(ctx); err != nil {
+		return err
+	}
+	if trimKey(text) == "" {
+		return fail("usage", "no API key: %s is empty", c.source).withHint("run 'microtica login < FILE' with a file that holds the key")
+	}
+	if c.key, err = parseKey(text, c.source); err != nil {
+		return err
+	}
+
+	verified := false
+	if verify {
+		v := c.tryKey(ctx)
+		switch {
+		case isInterrupted(v.err), v.accepted == false:
+			return v.err
+		case v.accepted == true:
+			verified = true
+			if v.limited {
+				a.note("key.limited", "key %v has no project-wide read access", c.key)
+			}
+		default:
+			a.warn("key.unchecked", "the key was not checked: %v", v.err)
+		}
+	}
+	if err := a.saveKey(c.key, path); err != nil {
+		return err
+	}
+	if variable := a.keyFromEnvironment(); variable != "" {
+		a.warn("key.overridden", "%s is set and overrides the key just saved", variable)
+	}
+	return a.print(newObject("apiKeyPrefix", c.key.String(), "credentialsFile", path, "verified", verified), func(w io.Writer) {
+		if !a.quiet.given {
+			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(path))
+		}
+	})
+}
+
+// readKey returns the text of the key from stdin: one hidden line from a terminal, else all there is. A text that is too long
+// for a key is auth.malformed, and the rest of it is not read.
+func (a *app) readKey(ctx context.Context) (text string, err error) {
+	from, done := a.stdin, make(chan struct{})
+	tty := openTerminal(a.stdin)
+	var failed error
+	go func() { // so that a signal can end the wait
+		defer close(done)
+		if tty != nil {
+			var line string
+			if line, failed = bufio.NewReader(io.LimitReader(a.stdin, maxKeyBytes+2)).ReadString('\n'); failed == io.EOF {
+				failed = nil
+			}
+			from = strings.NewReader(line)
+		}
+		if failed == nil {
+			text, failed = readKeyText(from)
+		}
+	}()
+	if tty != nil {
+		err = tty.hideUntil(ctx, done, func() { fmt.Fprint(a.stderr, "API key"+promptSuffix+": ") })
+		fmt.Fprintln(a.stderr)
+	} else {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	if failed == errTooLarge {
+		return "", fail("auth.malformed", "the API key from stdin is %v", failed).withHint("give the key alone on stdin")
+	}
+	if failed != nil {
+		return "", fail("file.read", "cannot read the API key from stdin: %v", withoutPath(failed))
+	}
+	return text, nil
+}
+
+// runLogout removes the stored key.
+func runLogout(_ context.Context, a *app) error {
+	path, err := a.credentialsPath("file.write")
+	if err != nil {
+		return err
+	}
+	removed, err := a.removeKey(path)
+	if err != nil {
+		return err
+	}
+	if removed {
+		a.note("key.valid", "the key itself stays valid until it is revoked in Microtica's console")
+	}
+	if variable := a.keyFromEnvironment(); variable != "" {
+		a.warn("key.supplied", "%s is set and still supplies a key", variable)
+	}
+	return a.print(newObject("credentialsFile", path, "removed", removed), func(w io.Writer) {
+		switch {
+		case a.quiet.given:
+		case removed:
+			fmt.Fprintf(w, "Removed the API key saved in %s\n", clean(path))
+		default:
+			fmt.Fprintf(w, "No API key was saved in %s\n", clean(path))
+		}
+	})
+}

@@ -1,0 +1,257 @@
+// Microtica logs a machine in to Microtica, a cloud delivery platform, with an API key, says whether that key works, and lists
+// the projects and environments it can see.
+//
+// Usage:
+//
+//	microtica login [--token KEY] [--no-verify]
+//	microtica logout
+//	microtica whoami
+//	microtica project list
+//	microtica env list [--project ID]
+//	microtica version
+//	microtica help [COMMAND]
+//
+// Flags that every command takes, in any position: --json prints the result as one line of JSON, --quiet no notes, warnings or
+// success messages, --project ID names the project.
+//
+// The key comes from MICROTICA_TOKEN, else from the file that MICROTICA_TOKEN_FILE names, else from ~/.microtica/credentials,
+// where login saves it. MICROTICA_PROJECT_ID is the default project, MICROTICA_API_URL the API's base URL. The exit status is 0
+// for success, 1 for this machine, 2 for usage, 3 for the key, 4 where the API refuses, 5 where it cannot be reached, 6 where
+// it fails.
+//
+// README.md tells users more. To read the code: this file finds the command and its flags; login.go, whoami.go, project.go
+// and env.go are the commands; creds.go is the key and its file; api.go and network.go are the client; json.go, output.go and
+// errors.go are what is printed; tty_*.go hides what is typed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// version is set when the program is built (-ldflags "-X main.version=…").
+var version = "dev"
+
+// app is one run of the program: what main injects, so that a test can drive every command, and what the command line says.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	now            func() time.Time
+	sleep          func(context.Context, time.Duration) error
+	apiLimit       time.Duration // for all that a command does at the API together
+
+	json                            bool // --json is anywhere on the command line
+	quiet, project, token, noVerify option
+	words                           []string // what stands behind the command's name
+}
+
+func main() {
+	log.SetOutput(io.Discard) // net/http logs what a server sent
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	go func() {
+		s := <-signals
+		signal.Stop(signals) // a second one ends the program at once
+		cancel(interrupted(int(s.(syscall.Signal))))
+	}()
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second}
+	os.Exit(a.run(ctx, os.Args[1:]))
+}
+
+// sleep waits for d, or fails when ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run carries out one command line and returns the exit status.
+func (a *app) run(ctx context.Context, args []string) int {
+	for _, arg := range args { // seen before all else, for an error in the words before it is JSON too
+		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		a.json = a.json || name == "json" && arg[0] == '-'
+	}
+	c, err := a.parse(args)
+	if err == nil && c == nil {
+		io.WriteString(a.stderr, overview())
+		return 2
+	}
+	if err == nil {
+		err = c.run(ctx, a)
+	}
+	if err != nil {
+		return printError(a.stderr, a.json, err)
+	}
+	return 0
+}
+
+// option is the value of one flag. It knows that it was given, so that an empty value differs from none.
+type option struct {
+	value          string
+	given, noValue bool
+	wrong          string // why a value was refused
+}
+
+func (o *option) String() string   { return o.value }
+func (o *option) IsBoolFlag() bool { return o.noValue }
+
+func (o *option) Set(value string) error {
+	switch {
+	case o.given:
+		o.wrong = "is given twice"
+	case o.noValue && value != "true":
+		o.wrong = "takes no value"
+	case !o.noValue && strings.HasPrefix(value, "-"):
+		o.wrong = "needs a value"
+	default:
+		o.value, o.given = value, true
+		return nil
+	}
+	return errors.New(o.wrong)
+}
+
+// parse finds the command that args name, and its flags. Each word gets a flag set of its own, with the global flags in it, so
+// that these may stand anywhere. The command is nil where args name none.
+func (a *app) parse(args []string) (*command, error) {
+	var asJSON, help, h, asVersion option
+	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &a.quiet, &a.noVerify} {
+		o.noValue = true
+	}
+	words := ""
+	for {
+		options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "help": &help, "h": &h}
+		switch words {
+		case "":
+			options["version"] = &asVersion
+		case "login":
+			options["token"], options["no-verify"] = &a.token, &a.noVerify
+		}
+		rest, err := parseFlags(options, args)
+		if err != nil {
+			return nil, err
+		}
+		c, forHelp := findCommand(words), help.given || h.given
+		switch {
+		case c != nil && len(rest) > 0: // flags may stand behind an argument too
+			a.words, args = append(a.words, rest[0]), rest[1:]
+			continue
+		case c != nil || forHelp && len(rest) == 0:
+			return a.accept(c, words, forHelp)
+		case asVersion.given:
+			words, args = "version", rest
+			continue
+		case len(rest) == 0 && words == "":
+			return nil, nil
+		case len(rest) == 0:
+			list := strings.Join(wordsAfter(words), ", ")
+			return nil, fail("usage", "'microtica %s' needs a subcommand: %s", words, list).withHint("run 'microtica help %s'", words)
+		}
+		candidates := wordsAfter(words)
+		if !slices.Contains(candidates, rest[0]) {
+			return nil, unknown(strings.TrimSpace(words+" command"), rest[0], candidates, "microtica "+strings.TrimSpace("help "+words))
+		}
+		words, args = strings.TrimSpace(words+" "+rest[0]), rest[1:]
+	}
+}
+
+// accept checks what stands around the words of the command c, and returns the command to run: help where that is asked for.
+func (a *app) accept(c *command, words string, help bool) (*command, error) {
+	if help {
+		a.words = strings.Fields(words)
+		return findCommand("help"), nil
+	}
+	if len(a.words) > 0 && c.name != "help" {
+		return nil, fail("usage", "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
+	}
+	if a.project.given {
+		return c, checkProject(a.project.value, "--project")
+	}
+	return c, nil
+}
+
+// parseFlags parses the flags at the start of args and returns what stands behind them.
+func parseFlags(options map[string]*option, args []string) ([]string, error) {
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	var names []string
+	for name, o := range options {
+		fs.Var(o, name, "")
+		names = append(names, "--"+name)
+	}
+	if fs.Parse(args) == nil {
+		return fs.Args(), nil
+	}
+	for name, o := range options { // the library's own message shows the value
+		if o.wrong != "" {
+			return nil, fail("usage", "--%s %s", name, o.wrong).withHint("run 'microtica help'")
+		}
+	}
+	word, _, _ := strings.Cut(args[len(args)-fs.NArg()-1], "=")
+	if fs.Lookup(strings.TrimLeft(word, "-")) != nil {
+		return nil, fail("usage", "%s needs a value", word).withHint("run 'microtica help'")
+	}
+	slices.Sort(names)
+	return nil, unknown("flag", word, names, "microtica help")
+}
+
+// unknown returns the error for a word that is none of the candidates, with the one that is meant if that can be told.
+func unknown(kind, word string, candidates []string, help string) *failure {
+	f := fail("usage", "unknown %s %s", kind, shown(word)).withHint("run '%s'", help)
+	best := 3 // letters that may differ
+	for _, candidate := range candidates {
+		if d := distance(strings.TrimLeft(word, "-"), strings.TrimLeft(candidate, "-")); d < min(best, len(candidate)-1) {
+			best = d
+			f.withHint("did you mean %s?", candidate)
+		}
+	}
+	return f
+}
+
+// distance returns how many letters must be added, removed or replaced to make b of a (Levenshtein); 9 for a long a.
+func distance(a, b string) int {
+	if len(a) > 20 {
+		return 9
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+// shown returns a word of the command line as messages show it: not at all if it may be a key.
+func shown(word string) string {
+	if looksLikeKey(word) {
+		return "that looks like a key"
+	}
+	return "'" + word + "'"
+}

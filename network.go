@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"runtime"
+	"strings"
+)
+
+// This file says why a connection failed, and what to do about it. Text that a server or a proxy had a hand in is shown
+// through quote only.
+
+// How far a request has come.
+const (
+	waiting int32 = iota
+	resolving
+	connecting
+	securing
+	asked
+	answered
+)
+
+// unreachable returns the error for a request that failed before its answer was whole, at the given stage.
+func (c *client) unreachable(ctx context.Context, err error, stage int32) *failure {
+	var interrupted *failure
+	if errors.As(context.Cause(ctx), &interrupted) {
+		return interrupted
+	}
+	var (
+		operation *net.OpError
+		dns       *net.DNSError
+		timeout   net.Error
+	)
+	timedOut := ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()
+	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" || c.proxy != nil && stage <= connecting
+	host := c.base.Host
+	switch {
+	case errors.Is(err, errBadProxy):
+		return fail("network.proxy", "cannot use the proxy in %s: %v", c.proxyVariable(), err).
+			withHint("set %s to a URL such as http://proxy.example:3128", c.proxyVariable())
+	case stage == answered && !timedOut:
+		return c.badResponse("it is cut short or malformed, or its header is too long")
+	case errors.As(err, &dns) && !proxied, timedOut && stage == resolving && !proxied:
+		why := "the name server did not answer in time"
+		if dns != nil && dns.IsNotFound {
+			why = "there is no such host"
+		} else if dns != nil && !timedOut {
+			why = c.quote(dns.Err)
+		}
+		return fail("network.dns", "cannot resolve %s: %s", c.base.Hostname(), why).
+			withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+	case timedOut:
+		return fail("network.timeout", "%s did not answer in time", host).withHint("try again later, or check the network")
+	case proxied:
+		return fail("network.proxy", "cannot connect to %s through the proxy %s://%s: %s", host, c.proxy.Scheme, c.proxy.Host, c.quote(reason(err))).
+			withHint("check the proxy in %s", c.proxyVariable())
+	case stage == securing:
+		return c.insecure(err)
+	case stage == asked:
+		return fail("network.connect", "%s ended the connection without an answer", host).withHint("try again later")
+	}
+	return fail("network.connect", "cannot connect to %s: %s", host, c.quote(reason(err))).
+		withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+}
+
+// reason returns what went wrong, without the operation and addresses that net puts before it.
+func reason(err error) string {
+	var operation *net.OpError
+	for errors.As(err, &operation) {
+		err = operation.Err
+	}
+	return err.Error()
+}
+
+// proxyVariable names the variable that net/http takes the proxy of an https request from.
+func (c *client) proxyVariable() string {
+	if c.app.getenv("HTTPS_PROXY") != "" {
+		return "HTTPS_PROXY"
+	}
+	return "https_proxy"
+}
+
+// insecure returns the error for a TLS handshake that failed.
+func (c *client) insecure(err error) *failure {
+	var (
+		authority x509.UnknownAuthorityError
+		roots     x509.SystemRootsError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+	)
+	f := fail("network.tls", "no secure connection to %s", c.base.Host).withHint("check MICROTICA_API_URL and what stands between here and there")
+	switch {
+	case errors.As(err, &authority), errors.As(err, &roots):
+		f.message += ": its certificate is signed by an unknown authority"
+		if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+			return f.withHint("add the authority's certificate to the system's store")
+		}
+		return f.withHint("no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy ca-certificates.crt into the image")
+	case errors.As(err, &name):
+		names := append([]string{}, name.Certificate.DNSNames...)
+		for _, ip := range name.Certificate.IPAddresses {
+			names = append(names, ip.String())
+		}
+		f.message += ": its certificate is for " + c.quote(strings.Join(names, ", "))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		f.message += ": its certificate has expired or is not yet valid"
+		return f.withHint("check this machine's clock")
+	case errors.As(err, &record):
+		f.message += ": it does not speak TLS"
+	default:
+		f.message += ": " + c.quote(reason(err))
+	}
+	return f
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode/utf8"
+)
+
+// print writes a command's result to stdout: value with --json, else what text writes.
+func (a *app) print(value any, text func(w io.Writer)) error {
+	w := bufio.NewWriterSize(a.stdout, 1<<16)
+	if a.json {
+		if err := writeJSON(w, value); err != nil {
+			return fail("output.write", "cannot write to stdout: %v", withoutPath(err))
+		}
+	} else {
+		text(w)
+	}
+	if err := w.Flush(); err != nil {
+		return fail("output.write", "cannot write to stdout: %v", withoutPath(err))
+	}
+	return nil
+}
+
+// note tells the user something that is worth knowing, unless --quiet is given.
+func (a *app) note(code, format string, args ...any) {
+	if !a.quiet.given {
+		printNotice(a.stderr, a.json, "note", code, fmt.Sprintf(format, args...))
+	}
+}
+
+// warn tells the user of something that should not stay so, unless --quiet is given.
+func (a *app) warn(code, format string, args ...any) {
+	if !a.quiet.given {
+		printNotice(a.stderr, a.json, "warning", code, fmt.Sprintf(format, args...))
+	}
+}
+
+// printTable writes a header and the rows that row returns, in columns two spaces apart.
+func printTable(w io.Writer, header []string, list []any, row func(element any) []string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, strings.Join(header, "\t"))
+	for _, element := range list {
+		fmt.Fprintln(t, strings.Join(row(element), "\t"))
+	}
+	t.Flush()
+}
+
+// cell returns what a table shows of an object's member: clean text, or - where it is missing, empty or no string.
+func cell(element any, name string) string {
+	value, _ := field(element, name)
+	if text, ok := value.(string); ok && text != "" {
+		return clean(text)
+	}
+	return "-"
+}
+
+// clean makes text harmless to a terminal and one line long: each dangerous rune is escaped (\x1b, \u202e, \U000e0001), an
+// invalid byte too (\xff). All text that came from outside goes through it before it is printed outside JSON.
+func clean(s string) string {
+	if isClean([]byte(s)) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && size == 1, dangerous(r) && r < utf8.RuneSelf:
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		case !dangerous(r):
+			b.WriteString(s[:size])
+		case r > 0xFFFF:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+		s = s[size:]
+	}
+	return b.String()
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"io"
+)
+
+// runProjectList lists the projects that the key can see.
+func runProjectList(ctx context.Context, a *app) error {
+	c, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	list, err := c.projects(ctx)
+	if err != nil {
+		return err
+	}
+	return a.printList(list, "projects", []string{"ID", "NAME"}, func(project any) []string {
+		return []string{cell(project, "id"), cell(project, "name")}
+	})
+}
+
+// printList prints an array as JSON or as a table, and notes it if the array is empty; what names its elements.
+func (a *app) printList(list any, what string, header []string, row func(any) []string) error {
+	all, _ := elements(list)
+	err := a.print(list, func(w io.Writer) { printTable(w, header, all, row) })
+	if err == nil && len(all) == 0 {
+		a.note("list.empty", "the key can see no %s", what)
+	}
+	return err
+}
