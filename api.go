@@ -241,19 +241,19 @@ func (c *client) get(ctx context.Context, what string, segments ...string) (any,
 // once makes one request, the try-th repetition of it. Where another may help, wait says after how long, else it is negative.
 func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (answer any, wait time.Duration, err error) {
 	const final = -1
-	var stage atomic.Int32
+	var progress atomic.Int32
 	trace := &httptrace.ClientTrace{
-		DNSStart:          func(httptrace.DNSStartInfo) { stage.Store(resolving) },
-		DNSDone:           func(httptrace.DNSDoneInfo) { stage.Store(connecting) },
-		ConnectStart:      func(string, string) { stage.Store(connecting) },
-		TLSHandshakeStart: func() { stage.Store(securing) },
+		DNSStart:          func(httptrace.DNSStartInfo) { progress.Store(resolving) },
+		DNSDone:           func(httptrace.DNSDoneInfo) { progress.Store(connecting) },
+		ConnectStart:      func(string, string) { progress.Store(connecting) },
+		TLSHandshakeStart: func() { progress.Store(securing) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if err == nil {
-				stage.Store(connecting) // it may have been the proxy's
+				progress.Store(connecting) // it may have been the proxy's
 			}
 		},
-		GotConn:              func(httptrace.GotConnInfo) { stage.CompareAndSwap(connecting, asked) },
-		GotFirstResponseByte: func() { stage.Store(answered) },
+		GotConn:              func(httptrace.GotConnInfo) { progress.CompareAndSwap(connecting, asked) },
+		GotFirstResponseByte: func() { progress.Store(answered) },
 	}
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -263,13 +263,13 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH))
 
-	res, err := c.transport(&stage).RoundTrip(req) // a http.Client would follow redirects
+	res, err := c.transport(&progress).RoundTrip(req) // a http.Client would follow redirects
 	if err != nil {
 		wait = final
-		if stage.Load() == asked {
+		if progress.Load() == asked {
 			wait = backoff(try) // the connection ended, and nothing tells that the API saw the request
 		}
-		return nil, wait, c.unreachable(ctx, err, stage.Load())
+		return nil, wait, c.unreachable(ctx, err, progress.Load())
 	}
 	defer res.Body.Close()
 	var body bytes.Buffer
@@ -282,7 +282,8 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 	if body.Len() > maxBodyBytes {
 		return nil, final, c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
 	}
-	answer, err = decodeJSON(body.Bytes(), c.key.raw(), c.hidden())
+	secret, shown := c.mask()
+	answer, err = decodeJSON(body.Bytes(), secret, shown)
 	if res.StatusCode >= 200 && res.StatusCode <= 299 {
 		if err != nil {
 			return nil, final, c.badResponse("it is not JSON")
@@ -310,7 +311,7 @@ func backoff(try int) time.Duration {
 }
 
 // transport returns what carries one request, and starts reading the trust store beside the connection.
-func (c *client) transport(stage *atomic.Int32) *http.Transport {
+func (c *client) transport(progress *atomic.Int32) *http.Transport {
 	http1 := new(http.Protocols) // HTTP/2 would print the header under a GODEBUG setting, and retries by itself
 	http1.SetHTTP1(true)
 	t := &http.Transport{
@@ -339,7 +340,7 @@ func (c *client) transport(stage *atomic.Int32) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &watchedConn{conn, stage}, nil
+			return &watchedConn{conn, progress}, nil
 		}
 		return t
 	}
@@ -359,23 +360,24 @@ var errBadProxy = errors.New("its value is not the URL of a proxy")
 // watchedConn notes the first byte that comes, which net/http does not tell where it comes before the request is sent.
 type watchedConn struct {
 	net.Conn
-	stage *atomic.Int32
+	progress *atomic.Int32
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.stage.Store(answered)
+		c.progress.Store(answered)
 	}
 	return n, err
 }
 
-// hidden returns what stands for the key wherever an answer holds it.
-func (c *client) hidden() string { return c.key.String() + "_…" }
+// mask returns the whole key, and what stands for it wherever an answer holds it.
+func (c *client) mask() (secret, shown string) { return c.key.raw(), c.key.String() + "_…" }
 
 // quote makes text that came with an answer fit for a message: without the key, clean, of bounded length.
 func (c *client) quote(text string) string {
-	text = clean(strings.ReplaceAll(text, c.key.raw(), c.hidden()))
+	secret, shown := c.mask()
+	text = clean(strings.ReplaceAll(text, secret, shown))
 	if runes := []rune(text); len(runes) > maxMessage {
 		return string(runes[:maxMessage]) + "…"
 	}

@@ -23,8 +23,8 @@ const (
 	answered
 )
 
-// unreachable returns the error for a request that failed before its answer was whole, at the given stage.
-func (c *client) unreachable(ctx context.Context, err error, stage int32) *failure {
+// unreachable returns the error for a request that failed before its answer was whole, at the given point.
+func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
 	var interrupted *failure
 	if errors.As(context.Cause(ctx), &interrupted) {
 		return interrupted
@@ -35,15 +35,15 @@ func (c *client) unreachable(ctx context.Context, err error, stage int32) *failu
 		timeout   net.Error
 	)
 	timedOut := ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()
-	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" || c.proxy != nil && stage <= connecting
+	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" || c.proxy != nil && progress <= connecting
 	host := c.base.Host
 	switch {
 	case errors.Is(err, errBadProxy):
 		return fail("network.proxy", "cannot use the proxy in %s: %v", c.proxyVariable(), err).
 			withHint("set %s to a URL such as http://proxy.example:3128", c.proxyVariable())
-	case stage == answered && !timedOut:
+	case progress == answered && !timedOut:
 		return c.badResponse("it is cut short or malformed, or its header is too long")
-	case errors.As(err, &dns) && !proxied, timedOut && stage == resolving && !proxied:
+	case errors.As(err, &dns) && !proxied, timedOut && progress == resolving && !proxied:
 		why := "the name server did not answer in time"
 		if dns != nil && dns.IsNotFound {
 			why = "there is no such host"
@@ -57,9 +57,9 @@ func (c *client) unreachable(ctx context.Context, err error, stage int32) *failu
 	case proxied:
 		return fail("network.proxy", "cannot connect to %s through the proxy %s://%s: %s", host, c.proxy.Scheme, c.proxy.Host, c.quote(reason(err))).
 			withHint("check the proxy in %s", c.proxyVariable())
-	case stage == securing:
+	case progress == securing:
 		return c.insecure(err)
-	case stage == asked:
+	case progress == asked:
 		return fail("network.connect", "%s ended the connection without an answer", host).withHint("try again later")
 	}
 	return fail("network.connect", "cannot connect to %s: %s", host, c.quote(reason(err))).
