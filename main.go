@@ -196,7 +196,8 @@ func parseFlags(options map[string]*option, args []string) ([]string, error) {
 		fs.Var(o, name, "")
 		names = append(names, "--"+name)
 	}
-	if fs.Parse(args) == nil {
+	err := fs.Parse(args)
+	if err == nil {
 		return fs.Args(), nil
 	}
 	for name, o := range options { // the library's own message shows the value
@@ -204,8 +205,12 @@ func parseFlags(options map[string]*option, args []string) ([]string, error) {
 			return nil, fail("usage", "--%s %s", name, o.wrong).withHint("run 'microtica help'")
 		}
 	}
-	word, _, _ := strings.Cut(args[len(args)-fs.NArg()-1], "=")
-	if fs.Lookup(strings.TrimLeft(word, "-")) != nil {
+	at := len(args) - fs.NArg() - 1 // the flag is the last word that was taken, but for one like ---x
+	if strings.HasPrefix(err.Error(), "bad flag syntax") {
+		at++
+	}
+	word, _, _ := strings.Cut(args[at], "=")
+	if fs.Lookup(strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")) != nil {
 		return nil, fail("usage", "%s needs a value", word).withHint("run 'microtica help'")
 	}
 	slices.Sort(names)

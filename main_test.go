@@ -114,6 +114,7 @@ type shell struct {
 	home     string
 	env      map[string]string
 	stdin    string
+	input    io.Reader       // what stdin is where text is not enough
 	waits    []time.Duration // what the retries waited, which takes no time here
 	apiLimit time.Duration
 	now      time.Time
@@ -147,8 +148,12 @@ func (s *shell) with(variables ...string) *shell {
 func (s *shell) run(args ...string) result {
 	s.t.Helper()
 	var stdout, stderr bytes.Buffer
+	input := s.input
+	if input == nil {
+		input = strings.NewReader(s.stdin)
+	}
 	a := &app{
-		stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr,
+		stdin: input, stdout: &stdout, stderr: &stderr,
 		getenv: func(name string) string { return s.env[name] },
 		now:    func() time.Time { return s.now },
 		sleep: func(ctx context.Context, d time.Duration) error {
