@@ -21,19 +21,20 @@ import (
 // line end behind it.
 const maxKeyBytes = 4096
 
-// key is an API key. However it is printed, only the prefix that Microtica's console lists shows.
-type key struct{ secret string }
+// key is an API key. However it is printed, only the prefix that Microtica's console lists shows; behind a pointer, for fmt
+// prints what lies in an unexported field of a struct without asking its methods.
+type key struct{ secret *string }
 
 // raw returns the whole key. It is called where the key is stored, where it is sent, and where it is taken out of what
 // comes back; a test counts these places.
-func (k key) raw() string { return k.secret }
+func (k key) raw() string { return *k.secret }
 
 // String returns mic_ and the public part behind it, such as mic_d60bea1d.
 func (k key) String() string {
-	return k.secret[:len("mic_")+strings.IndexByte(k.secret[len("mic_"):], '_')]
+	return (*k.secret)[:len("mic_")+strings.IndexByte((*k.secret)[len("mic_"):], '_')]
 }
 
-// Format prints the prefix whatever the verb, for %#v and %d would print the field.
+// Format prints the prefix whatever the verb, for %#v and %d would show the field.
 func (k key) Format(s fmt.State, _ rune) { io.WriteString(s, k.String()) }
 
 // trimKey removes what comes with a pasted or mounted key: a byte order mark and white space on both sides.
@@ -66,7 +67,7 @@ func parseKey(text, source string) (key, error) {
 		case public == "":
 			wrong = "has nothing between mic_ and the next _"
 		default:
-			return key{text}, nil
+			return key{&text}, nil
 		}
 	}
 	return key{}, fail("auth.malformed", "the API key from %s %s", source, wrong).

@@ -115,6 +115,7 @@ type shell struct {
 	env      map[string]string
 	stdin    string
 	input    io.Reader       // what stdin is where text is not enough
+	output   io.Writer       // where stdout goes instead of into the result
 	waits    []time.Duration // what the retries waited, which takes no time here
 	apiLimit time.Duration
 	now      time.Time
@@ -152,8 +153,12 @@ func (s *shell) run(args ...string) result {
 	if input == nil {
 		input = strings.NewReader(s.stdin)
 	}
+	var output io.Writer = &stdout
+	if s.output != nil {
+		output = s.output
+	}
 	a := &app{
-		stdin: input, stdout: &stdout, stderr: &stderr,
+		stdin: input, stdout: output, stderr: &stderr,
 		getenv: func(name string) string { return s.env[name] },
 		now:    func() time.Time { return s.now },
 		sleep: func(ctx context.Context, d time.Duration) error {
