@@ -10,10 +10,19 @@ import (
 	"time"
 )
 
+// inJSON returns text as it stands in a JSON string: a path of Windows has backslashes.
+func inJSON(text string) string { return strings.Trim(jsonText(text), `"`) }
+
+// noSuchFile returns what this system says of a file that is not there.
+func noSuchFile() string {
+	_, err := os.Stat(filepath.Join(testDir, "none"))
+	return withoutPath(err).Error()
+}
+
 // whoamiJSON is the report of a key that works, for a source.
 func whoamiJSON(api *fakeAPI, source string) result {
 	return result{fmt.Sprintf(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d","source":"%s","apiUrl":"%s","apiReachable":true,"keyAccepted":true,"projectsVisible":2}`+"\n",
-		source, api.base()), "", 0}
+		inJSON(source), api.base()), "", 0}
 }
 
 // TestTheFirstSourceThatIsSetIsUsed covers the order, and that an empty variable is not set.
@@ -52,7 +61,7 @@ func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 		{"MICROTICA_TOKEN_FILE", write("two", testKey+" "+testKey), "auth.malformed", "the API key from MICROTICA_TOKEN_FILE has a space at position 33", keyHint, 3},
 		{"MICROTICA_TOKEN_FILE", write("large", strings.Repeat("x", 4097)), "file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, " + filepath.Join(dir, "large") + ": longer than 4096 bytes", fileHint, 1},
 		{"MICROTICA_TOKEN_FILE", dir, "file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, " + dir + ": not a regular file", fileHint, 1},
-		{"MICROTICA_TOKEN_FILE", filepath.Join(dir, "none"), "file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, " + filepath.Join(dir, "none") + ": no such file or directory", fileHint, 1},
+		{"MICROTICA_TOKEN_FILE", filepath.Join(dir, "none"), "file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, " + filepath.Join(dir, "none") + ": " + noSuchFile(), fileHint, 1},
 		{"MICROTICA_TOKEN_FILE", testKey, "file.read", "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file", "set MICROTICA_TOKEN to the key instead", 1},
 	} {
 		api := newFakeAPI(t)
@@ -61,7 +70,7 @@ func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 			words := strings.Fields(command)
 			s.want(result{"", "error: " + test.message + "\nhint: " + test.hint + "\n", test.exit}, words...)
 			s.want(result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryable":false,"exitCode":%d}}`+"\n",
-				test.code, test.message, test.hint, test.exit), test.exit}, append(words, "--json")...)
+				test.code, inJSON(test.message), inJSON(test.hint), test.exit), test.exit}, append(words, "--json")...)
 		}
 		if seen := api.seen(); seen != "" {
 			t.Errorf("%s=%q: requests were made: %s", test.variable, test.value, seen)
@@ -75,7 +84,7 @@ func TestTheStoredKeyIsReadWithCare(t *testing.T) {
 	s := newShell(t, api)
 	path := s.credentials()
 	fileError := func(code, message, hint string, exit int) result {
-		return result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryable":false,"exitCode":%d}}`+"\n", code, message, hint, exit), exit}
+		return result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryable":false,"exitCode":%d}}`+"\n", code, inJSON(message), inJSON(hint), exit), exit}
 	}
 	moveAway := "move " + path + " away and run 'microtica login'"
 	s.want(fileError("auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, and none is saved in "+path,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,9 @@ func TestDemo(t *testing.T) {
 // TestREADMEShowsWhatTheBinaryDoes carries out every command that README shows at a prompt, and compares to the
 // letter, with /home/ana for the home directory and the default API for the fake.
 func TestREADMEShowsWhatTheBinaryDoes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("README shows the paths of other systems")
+	}
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

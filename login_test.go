@@ -120,8 +120,8 @@ func TestLoginReportsABrokenStdin(t *testing.T) {
 func TestLoginPrintsJSON(t *testing.T) {
 	s := newShell(t, newFakeAPI(t))
 	s.stdin = testKey
-	s.want(result{`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":"` + s.credentials() + `","verified":true}` + "\n", "", 0}, "login", "--json")
-	s.want(result{`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":"` + s.credentials() + `","verified":false}` + "\n", "", 0}, "login", "--json", "--no-verify", "--quiet")
+	s.want(result{`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":"` + inJSON(s.credentials()) + `","verified":true}` + "\n", "", 0}, "login", "--json")
+	s.want(result{`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":"` + inJSON(s.credentials()) + `","verified":false}` + "\n", "", 0}, "login", "--json", "--no-verify", "--quiet")
 	s.want(result{"", "", 0}, "login", "--quiet")
 }
 
@@ -186,7 +186,7 @@ func TestLoginAndLogoutNeedAHome(t *testing.T) {
 	}
 	gone := filepath.Join(s.home, "gone")
 	s.with(variable, gone).want(result{"", "error: cannot save the API key in " + filepath.Join(gone, ".microtica", "credentials") +
-		": no such file or directory\nhint: set MICROTICA_TOKEN where nothing can be saved\n", 1}, "login", "--no-verify", "--token", testKey)
+		": " + noSuchFile() + "\nhint: set MICROTICA_TOKEN where nothing can be saved\n", 1}, "login", "--no-verify", "--token", testKey)
 	if _, err := os.Stat(gone); err == nil {
 		t.Error("login made the home directory")
 	}
@@ -214,7 +214,7 @@ func TestLogoutRemovesTheKeyAndWhatLoginsLeft(t *testing.T) {
 
 	s.save("").want(result{"", "", 0}, "logout", "--quiet")
 	s.wantStored("")
-	file := `{"credentialsFile":"` + s.credentials() + `","removed":`
+	file := `{"credentialsFile":"` + inJSON(s.credentials()) + `","removed":`
 	s.save(testKey).want(result{file + "true}\n", `{"note":{"code":"key.valid","message":"the key itself stays valid until it is revoked in Microtica's console"}}` + "\n", 0}, "logout", "--json")
 	s.want(result{file + "false}\n", "", 0}, "logout", "--json")
 	s.with("MICROTICA_TOKEN", "x").want(result{nothing, "warning: MICROTICA_TOKEN is set and still supplies a key\n", 0}, "logout")
