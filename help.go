@@ -100,6 +100,7 @@ func runVersion(_ context.Context, a *app) error {
 const overviewHelp = `
 Flags of every command, in any position:
   --json          print the result as one line of JSON, and errors, warnings and notes too
+  --query EXPR    print the result of a JMESPath expression over that JSON
   --quiet         print no notes, warnings or success messages
   --project ID    the project for this command
   --help          print help
@@ -147,7 +148,7 @@ const projectListHelp = `Lists the projects that the key can see: id and name; w
 
 Examples:
   microtica project list
-  microtica project list --json`
+  microtica project list --query '[].id'`
 
 const envListHelp = `Lists a project's environments: id, name, status and time of last deployment (UTC); with --json all that the API
 says of them. The project is --project's, else MICROTICA_PROJECT_ID's.
@@ -155,8 +156,9 @@ says of them. The project is --project's, else MICROTICA_PROJECT_ID's.
 Flags:
   --project ID    the project, as 'microtica project list' shows its id
 
-Example:
-  microtica env list --project ID`
+Examples:
+  microtica env list --project ID
+  microtica env list --query "[?status!='deployed'].name"`
 
 const versionHelp = `Prints the version of this program, the version of Go that built it, and the platform it was built for.
 

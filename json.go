@@ -345,34 +345,51 @@ func writeJSON(w io.Writer, v any) error {
 	e := encoder{w: w}
 	e.encode(v)
 	e.buf = append(e.buf, '\n')
-	e.flush()
-	return e.err
+	return e.flush()
 }
 
-// jsonText returns a value as compact JSON.
-func jsonText(v any) string {
-	var e encoder
-	e.encode(v)
-	return string(e.buf)
+// bounded takes so many bytes and fails then, so that encoding ends. It keeps them in text, unless that is nil.
+type bounded struct {
+	left int
+	text *strings.Builder
 }
 
-// encoder writes values in the one way of this program. Without a writer all stays in buf.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, errors.New("too much JSON")
+	}
+	if b.text != nil {
+		b.text.Write(p)
+	}
+	return len(p), nil
+}
+
+// encoder writes values in the one way of this program.
 type encoder struct {
 	w   io.Writer
 	buf []byte
 	err error
 }
 
-func (e *encoder) flush() {
+func (e *encoder) flush() error {
 	if e.err == nil {
 		_, e.err = e.w.Write(e.buf)
 	}
 	e.buf = e.buf[:0]
+	return e.err
+}
+
+// ready makes room, and tells whether there is any reason to go on.
+func (e *encoder) ready() bool {
+	if len(e.buf) > 1<<16 {
+		e.flush()
+	}
+	return e.err == nil
 }
 
 func (e *encoder) encode(v any) {
-	if e.w != nil && len(e.buf) > 1<<16 {
-		e.flush()
+	if !e.ready() {
+		return
 	}
 	switch v := v.(type) {
 	case nil:
@@ -411,8 +428,8 @@ func (e *encoder) encode(v any) {
 
 // encodeEntry writes the value or name i of a document, straight from the bytes wherever they need no change.
 func (e *encoder) encodeEntry(d *document, i uint32) {
-	if e.w != nil && len(e.buf) > 1<<16 {
-		e.flush()
+	if !e.ready() {
+		return
 	}
 	switch c := d.first(i); c {
 	case '[':

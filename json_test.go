@@ -60,6 +60,13 @@ func TestJSONIsWrittenInOneWay(t *testing.T) {
 	}
 }
 
+// jsonText returns a value as the program prints it, without the line end.
+func jsonText(v any) string {
+	var b strings.Builder
+	writeJSON(&b, v)
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 // rebuilt makes a value anew of the parts that commands and queries see.
 func rebuilt(v any) any {
 	if list, ok := elements(v); ok {

@@ -11,8 +11,8 @@
 //	microtica version
 //	microtica help [COMMAND]
 //
-// Flags that every command takes, in any position: --json prints the result as one line of JSON, --quiet no notes, warnings or
-// success messages, --project ID names the project.
+// Flags that every command takes, in any position: --json prints the result as one line of JSON, --query EXPR what a JMESPath
+// expression makes of that, --quiet no notes, warnings or success messages; --project ID names the project.
 //
 // The key comes from MICROTICA_TOKEN, else from the file that MICROTICA_TOKEN_FILE names, else from ~/.microtica/credentials,
 // where login saves it. MICROTICA_PROJECT_ID is the default project, MICROTICA_API_URL the API's base URL. The exit status is 0
@@ -21,7 +21,7 @@
 //
 // README.md tells users more. To read the code: this file finds the command and its flags; login.go, whoami.go, project.go
 // and env.go are the commands; creds.go is the key and its file; api.go and network.go are the client; json.go, output.go and
-// errors.go are what is printed; tty_*.go hides what is typed.
+// errors.go are what is printed; query.go is --query; tty_*.go hides what is typed.
 package main
 
 import (
@@ -50,9 +50,10 @@ type app struct {
 	sleep          func(context.Context, time.Duration) error
 	apiLimit       time.Duration // for all that a command does at the API together
 
-	json                            bool // --json is anywhere on the command line
-	quiet, project, token, noVerify option
-	words                           []string // what stands behind the command's name
+	json                                        bool // --json or --query is anywhere on the command line
+	quiet, project, expression, token, noVerify option
+	query                                       *query   // what --query gives, compiled
+	words                                       []string // what stands behind the command's name
 }
 
 func main() {
@@ -87,7 +88,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (a *app) run(ctx context.Context, args []string) int {
 	for _, arg := range args { // seen before all else, for an error in the words before it is JSON too
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		a.json = a.json || name == "json" && arg[0] == '-'
+		a.json = a.json || (name == "json" || name == "query") && arg[0] == '-'
 	}
 	c, err := a.parse(args)
 	if err == nil && c == nil {
@@ -137,7 +138,7 @@ func (a *app) parse(args []string) (*command, error) {
 	}
 	words := ""
 	for {
-		options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "help": &help, "h": &h}
+		options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "query": &a.expression, "help": &help, "h": &h}
 		switch words {
 		case "":
 			options["version"] = &asVersion
@@ -180,6 +181,12 @@ func (a *app) accept(c *command, words string, help bool) (*command, error) {
 	}
 	if len(a.words) > 0 && c.name != "help" {
 		return nil, fail("usage", "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
+	}
+	if a.expression.given { // before anything is read or sent
+		var err error
+		if a.query, err = compileQuery(a.expression.value); err != nil {
+			return nil, err
+		}
 	}
 	if a.project.given {
 		return c, checkProject(a.project.value, "--project")

@@ -9,8 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// print writes a command's result to stdout: value with --json, else what text writes.
+// print writes a command's result to stdout: what --query makes of value, value with --json, else what text writes.
 func (a *app) print(value any, text func(w io.Writer)) error {
+	if a.query != nil {
+		var err error
+		if value, err = a.query.run(value); err != nil {
+			return err
+		}
+	}
 	w := bufio.NewWriterSize(a.stdout, 1<<16)
 	if a.json {
 		if err := writeJSON(w, value); err != nil {

@@ -33,6 +33,7 @@ var rooms = map[string]struct{ packages, os string }{
 	"errors.go":    {"", ""},
 	"output.go":    {"", ""},
 	"json.go":      {"", ""},
+	"query.go":     {"", ""},
 	"tty_unix.go":  {"os os/signal syscall unsafe", "Signal"},
 	"tty_linux.go": {"syscall", ""},
 	"tty_bsd.go":   {"syscall", ""},
