@@ -262,11 +262,27 @@ func elements(v any) ([]any, bool) {
 	if n.doc.first(n.at) != '[' {
 		return nil, false
 	}
-	list := []any{}
+	list := make([]any, 0, arrayLength(v))
 	for i := n.at + 1; i < n.doc.entries[n.at].end; i = n.doc.after(i) {
 		list = append(list, n.doc.value(i))
 	}
 	return list, true
+}
+
+// arrayLength returns the number of an array's elements without making them; 0 for any other value.
+func arrayLength(v any) int {
+	n, ok := v.(node)
+	if !ok {
+		list, _ := v.([]any)
+		return len(list)
+	}
+	count := 0
+	if n.doc.first(n.at) == '[' {
+		for i := n.at + 1; i < n.doc.entries[n.at].end; i = n.doc.after(i) {
+			count++
+		}
+	}
+	return count
 }
 
 // members returns the names and values of an object, of a name that stands twice the last value in the first place;

@@ -63,27 +63,27 @@ func catch(err *error) {
 // queryFailure returns a failure that shows the place at, a byte offset, in a window of the expression.
 func queryFailure(code, text string, at int, format string, args ...any) *failure {
 	const before, width = 30, 60
-	runes, place := []rune(hideKeys(text)), utf8.RuneCountInString(text[:at])
-	start := max(0, min(place-before, len(runes)-width))
-	end := min(len(runes), start+width)
-	line, caret := "", 0
-	if start > 0 {
-		line = "…"
-	}
-	for i := start; i < end; i++ {
-		if i == place {
-			caret = utf8.RuneCountInString(line)
+	var shown []string // each rune
+	place := 0
+	for i, rest := 0, hideKeys(text); len(rest) > 0; {
+		if i < at {
+			place++
 		}
-		line += clean(string(runes[i]))
+		_, size := utf8.DecodeRuneInString(rest)
+		shown = append(shown, clean(rest[:size]))
+		i, rest = i+size, rest[size:]
 	}
-	if place >= end {
-		caret = utf8.RuneCountInString(line)
+	start := max(0, min(place-before, len(shown)-width))
+	end := min(len(shown), start+width)
+	left, right := strings.Join(shown[start:place], ""), strings.Join(shown[place:end], "")
+	if start > 0 {
+		left = "…" + left
 	}
-	if end < len(runes) {
-		line += "…"
+	if end < len(shown) {
+		right += "…"
 	}
 	f := fail(code, "bad query: "+format, args...)
-	f.detail = []string{line, strings.Repeat(" ", caret) + "^"}
+	f.detail = []string{left + right, strings.Repeat(" ", utf8.RuneCountInString(left)) + "^"}
 	return f
 }
 
@@ -689,10 +689,14 @@ func (r *evaluation) eval(e *expr, v any) any {
 		if list == nil {
 			return nil
 		}
-		flat := make([]any, 0, len(list))
+		total := 0 // first, so that what is too much is never made
+		for _, element := range list {
+			total += max(1, arrayLength(element))
+		}
+		r.spend(e, total)
+		flat := make([]any, 0, total)
 		for _, element := range list {
 			if inner, ok := elements(element); ok {
-				r.spend(e, len(inner))
 				flat = append(flat, inner...)
 			} else {
 				flat = append(flat, element)
@@ -739,7 +743,8 @@ func (r *evaluation) list(e *expr, v any) []any {
 
 // project returns what e.right gives for each element that e.condition holds for, without nulls.
 func (r *evaluation) project(e *expr, list []any) any {
-	out := []any{}
+	r.spend(e, len(list))
+	out := make([]any, 0, len(list))
 	for _, element := range list {
 		if e.condition != nil && !truthy(r.eval(e.condition, element)) {
 			continue
@@ -826,25 +831,34 @@ func (r *evaluation) compare(e *expr, a, b any) any {
 
 // equal tells whether two values are the same; the members of objects may be in any order.
 func (r *evaluation) equal(e *expr, a, b any) bool {
-	r.spend(e, 1)
-	if x, ok := a.(number); ok {
+	switch x := a.(type) {
+	case nil, bool, string:
+		r.spend(e, 1)
+		return a == b
+	case number:
 		y, ok := b.(number)
+		r.spend(e, 1)
 		return ok && compareNumbers(x, y) == 0
 	}
+	r.spend(e, 8) // what taking them out of a document costs
 	if x, ok := elements(a); ok {
 		y, ok := elements(b)
-		return ok && slices.EqualFunc(x, y, func(a, b any) bool { return r.equal(e, a, b) })
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			if !r.equal(e, x[i], y[i]) {
+				return false
+			}
+		}
+		return true
 	}
-	x, ok := members(a)
-	if !ok {
-		_, list := elements(b)
-		_, hash := members(b)
-		return !list && !hash && a == b
-	}
+	x, _ := members(a)
 	y, ok := members(b)
 	if !ok || len(x.names) != len(y.names) {
 		return false
 	}
+	r.spend(e, 8*len(y.names)) // what the map costs
 	values := make(map[string]any, len(y.names))
 	for i, name := range y.names {
 		values[name] = y.values[i]
