@@ -50,10 +50,10 @@ type app struct {
 	sleep          func(context.Context, time.Duration) error
 	apiLimit       time.Duration // for all that a command does at the API together
 
-	json                                        bool // --json or --query is anywhere on the command line
-	quiet, project, expression, token, noVerify option
-	query                                       *query   // what --query gives, compiled
-	words                                       []string // what stands behind the command's name
+	json                            bool // --json or --query is anywhere on the command line
+	quiet, project, token, noVerify option
+	query                           queryOption
+	words                           []string // what stands behind the command's name
 }
 
 func main() {
@@ -108,7 +108,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 type option struct {
 	value          string
 	given, noValue bool
-	wrong          string // why a value was refused
+	check          func(value string) error // nil where any value will do
+	err            error                    // why a value was refused
 }
 
 func (o *option) String() string   { return o.value }
@@ -117,28 +118,29 @@ func (o *option) IsBoolFlag() bool { return o.noValue }
 func (o *option) Set(value string) error {
 	switch {
 	case o.given:
-		o.wrong = "is given twice"
+		o.err = errors.New("is given twice")
 	case o.noValue && value != "true":
-		o.wrong = "takes no value"
+		o.err = errors.New("takes no value")
 	case !o.noValue && strings.HasPrefix(value, "-"):
-		o.wrong = "needs a value"
-	default:
-		o.value, o.given = value, true
-		return nil
+		o.err = errors.New("needs a value")
+	case o.check != nil:
+		o.err = o.check(value)
 	}
-	return errors.New(o.wrong)
+	o.value, o.given = value, true
+	return o.err
 }
 
 // parse finds the command that args name, and its flags. Each word gets a flag set of its own, with the global flags in it, so
 // that these may stand anywhere. The command is nil where args name none.
 func (a *app) parse(args []string) (*command, error) {
 	var asJSON, help, h, asVersion option
+	a.project.check = func(id string) error { return checkProject(id, "--project") }
 	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &a.quiet, &a.noVerify} {
 		o.noValue = true
 	}
 	words := ""
 	for {
-		options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "query": &a.expression, "help": &help, "h": &h}
+		options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "query": a.query.flag(), "help": &help, "h": &h}
 		switch words {
 		case "":
 			options["version"] = &asVersion
@@ -182,15 +184,6 @@ func (a *app) accept(c *command, words string, help bool) (*command, error) {
 	if len(a.words) > 0 && c.name != "help" {
 		return nil, fail("usage", "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
 	}
-	if a.expression.given { // before anything is read or sent
-		var err error
-		if a.query, err = compileQuery(a.expression.value); err != nil {
-			return nil, err
-		}
-	}
-	if a.project.given {
-		return c, checkProject(a.project.value, "--project")
-	}
 	return c, nil
 }
 
@@ -208,8 +201,12 @@ func parseFlags(options map[string]*option, args []string) ([]string, error) {
 		return fs.Args(), nil
 	}
 	for name, o := range options { // the library's own message shows the value
-		if o.wrong != "" {
-			return nil, fail("usage", "--%s %s", name, o.wrong).withHint("run 'microtica help'")
+		var f *failure
+		if errors.As(o.err, &f) {
+			return nil, f
+		}
+		if o.err != nil {
+			return nil, fail("usage", "--%s %v", name, o.err).withHint("run 'microtica help'")
 		}
 	}
 	at := len(args) - fs.NArg() - 1 // the flag is the last word that was taken, but for one like ---x

@@ -11,11 +11,9 @@ import (
 
 // print writes a command's result to stdout: what --query makes of value, value with --json, else what text writes.
 func (a *app) print(value any, text func(w io.Writer)) error {
-	if a.query != nil {
-		var err error
-		if value, err = a.query.run(value); err != nil {
-			return err
-		}
+	value, err := a.query.apply(value)
+	if err != nil {
+		return err
 	}
 	w := bufio.NewWriterSize(a.stdout, 1<<16)
 	if a.json {

@@ -11,7 +11,7 @@ import (
 
 // This file is --query: JMESPath as https://jmespath.org/specification.html defines it, and nothing beyond. It compiles an
 // expression to a tree before anything else is done, and evaluates the tree over the values of json.go. It computes only. A
-// site that does not want it deletes this file, its tests, and what then no longer compiles; README says where.
+// site that does not want it deletes this file and the three places that README names.
 //
 // Inside, errors are thrown as *failure and caught in compileQuery and run, so that the grammar's rules read as rules.
 
@@ -19,6 +19,29 @@ const (
 	maxQueryDepth  = 1000     // levels of an expression, left chains such as a.b.c counted
 	maxQueryResult = 32 << 20 // bytes of JSON that a query may come to, and values that it may make on the way
 )
+
+// queryOption is the flag --query. What it is given is compiled as it is read, before the command does anything.
+type queryOption struct {
+	option
+	compiled *query
+}
+
+// flag returns what the command line sets.
+func (q *queryOption) flag() *option {
+	q.check = func(text string) (err error) {
+		q.compiled, err = compileQuery(text)
+		return err
+	}
+	return &q.option
+}
+
+// apply returns what the query makes of v: v itself without one.
+func (q *queryOption) apply(v any) (any, error) {
+	if q.compiled == nil {
+		return v, nil
+	}
+	return q.compiled.run(v, maxQueryResult)
+}
 
 // query is a compiled expression.
 type query struct {
@@ -38,13 +61,14 @@ func compileQuery(text string) (q *query, err error) {
 	return &query{text, root}, nil
 }
 
-// run returns the query's result over v. The error is a *failure: query.type.
-func (q *query) run(v any) (result any, err error) {
+// run returns the query's result over v, of at most limit bytes of JSON, for which at most limit values were made. The error
+// is a *failure: query.type.
+func (q *query) run(v any, limit int) (result any, err error) {
 	defer catch(&err)
-	r := &evaluation{text: q.text, left: maxQueryResult}
+	r := &evaluation{text: q.text, left: limit}
 	result = r.eval(q.root, v)
-	if writeJSON(&bounded{left: maxQueryResult + 1}, result) != nil { // one for the line end
-		panic(queryFailure("query.type", q.text, q.root.at, "the result is larger than %d MiB", maxQueryResult>>20))
+	if writeJSON(&bounded{left: limit + 1}, result) != nil { // one for the line end
+		r.fail(q.root, "the result is larger than %d MiB", limit>>20)
 	}
 	return result, nil
 }
@@ -640,7 +664,7 @@ func (r *evaluation) fail(e *expr, format string, args ...any) {
 // spend takes from what may still be made, so that an expression that doubles its result again and again ends soon.
 func (r *evaluation) spend(e *expr, n int) {
 	if r.left -= n; r.left < 0 {
-		r.fail(e, "it makes more than %d million values", maxQueryResult>>20)
+		r.fail(e, "it makes too many values")
 	}
 }
 
