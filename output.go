@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 )
 
@@ -43,14 +42,26 @@ func (a *app) warn(code, format string, args ...any) {
 	}
 }
 
-// printTable writes a header and the rows that row returns, in columns two spaces apart.
+// printTable writes a header and the rows that row returns, in columns two spaces apart. text/tabwriter would do, but for a
+// long list it takes several times the memory and the time.
 func printTable(w io.Writer, header []string, list []any, row func(element any) []string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, strings.Join(header, "\t"))
+	rows := append(make([][]string, 0, len(list)+1), header)
 	for _, element := range list {
-		fmt.Fprintln(t, strings.Join(row(element), "\t"))
+		rows = append(rows, row(element))
 	}
-	t.Flush()
+	widths := make([]int, len(header)-1) // the last column needs none
+	for _, cells := range rows {
+		for i := range widths {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cells[i]))
+		}
+	}
+	for _, cells := range rows {
+		for i, width := range widths {
+			io.WriteString(w, cells[i])
+			io.WriteString(w, strings.Repeat(" ", width-utf8.RuneCountInString(cells[i])+2))
+		}
+		io.WriteString(w, cells[len(widths)]+"\n")
+	}
 }
 
 // cell returns what a table shows of an object's member: clean text, or - where it is missing, empty or no string.
