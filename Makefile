@@ -39,8 +39,8 @@ check: lint race static demo ## all that make test does not check
 
 ci: test check ## everything
 
-bench: ## measure
-	$(GO) test -run '^$$' -bench . -benchmem .
+bench: build ## time the binary against curl, jq and a bare Go program
+	@MICROTICA_BENCH=$(CURDIR)/microtica $(GO) test -count=1 -timeout 30m -run '^TestBench$$'
 
 clean: ## remove what make made
 	rm -rf microtica dist .cache

@@ -44,6 +44,7 @@ type document struct {
 	entries       []entry
 	secret, shown string // shown stands for secret wherever a string of the document holds it
 	reflected     bool   // data holds secret as it is; escaped it may be there too
+	oddNames      bool   // some name's bytes are not its text
 }
 
 // entry is the place of one value or name. start is the offset of its first byte, with the top bit set on an object that
@@ -68,6 +69,7 @@ func decodeJSON(data []byte, secret, shown string) (any, error) {
 	}
 	d := &document{data: data, secret: secret, shown: shown}
 	d.reflected = secret != "" && bytes.Contains(data, []byte(secret))
+	d.oddNames = d.reflected
 	// Before each value and name stands one of these, or nothing: no room is wasted, and none is ever moved.
 	most := 1
 	for _, c := range []string{",", ":", "[", "{"} {
@@ -131,35 +133,32 @@ func (d *document) after(i uint32) uint32 {
 
 // repeats tells whether the object i has a name twice. A few plain names are compared pair by pair, which needs no
 // memory; others go through a map, for a hostile answer may hold millions.
-func (d *document) repeats(i uint32) bool {
+func (d *document) repeats(i uint32) (repeats bool) {
 	var few [16][]byte
 	n := 0
 	for at := i + 1; at < d.entries[i].end; at = d.after(at + 1) {
 		name := d.raw(at)
-		if n == len(few) || !d.plain(at) {
+		if n == len(few) || d.oddNames || !d.plain(at) {
 			return d.repeatsMany(i)
 		}
 		for _, earlier := range few[:n] {
-			if len(earlier) == len(name) && bytes.Equal(earlier, name) {
-				return true
-			}
+			repeats = repeats || len(earlier) == len(name) && bytes.Equal(earlier, name)
 		}
 		few[n] = name
 		n++
 	}
-	return false
+	return repeats
 }
 
-func (d *document) repeatsMany(i uint32) bool {
+func (d *document) repeatsMany(i uint32) (repeats bool) {
 	seen := map[string]bool{}
 	for at := i + 1; at < d.entries[i].end; at = d.after(at + 1) {
+		d.oddNames = d.oddNames || !d.plain(at)
 		name := d.text(at)
-		if seen[name] {
-			return true
-		}
+		repeats = repeats || seen[name]
 		seen[name] = true
 	}
-	return false
+	return repeats
 }
 
 // raw returns the bytes of a scalar or name as they were sent; of a string what stands between the quotes.
@@ -345,7 +344,7 @@ func field(v any, name string) (any, bool) {
 		}
 		d, found := v.doc, uint32(0)
 		for i := v.at + 1; i < d.entries[v.at].end; i = d.after(i + 1) {
-			if raw := d.raw(i); string(raw) == name && d.plain(i) || !d.plain(i) && d.text(i) == name {
+			if !d.oddNames && string(d.raw(i)) == name || d.oddNames && d.text(i) == name {
 				found = i + 1 // the last one counts
 			}
 		}
@@ -482,9 +481,9 @@ func (e *encoder) encodeEntry(d *document, i uint32) {
 }
 
 // isClean tells whether a string is printed as it was sent: ASCII without controls, quotes and escapes.
-func isClean(raw []byte) bool {
-	for _, c := range raw {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+func isClean[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
 		}
 	}

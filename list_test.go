@@ -18,6 +18,7 @@ func TestListsAreTables(t *testing.T) {
 		{"invalid UTF-8", "[{\"id\":\"\xff\",\"name\":\"\\ud800!\"}]", "ID    NAME\n\\xff  \uFFFD!\n"},
 		{"the last of two members of a name", `[{"id":"1","name":"a","id":"2"}]`, "ID  NAME\n2   a\n"},
 		{"escaped names", `[{"\u0069d":"1","n\u0061me":"a"}]`, "ID  NAME\n1   a\n"},
+		{"escaped names behind one that stands twice", `[{"a":1,"a":2,"\u0069d":"1","n\u0061me":"a"}]`, "ID  NAME\n1   a\n"},
 	} {
 		api := newFakeAPI(t)
 		api.answer("/projects", reply(200, test.body))

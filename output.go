@@ -76,7 +76,7 @@ func cell(element any, name string) string {
 // clean makes text harmless to a terminal and one line long: each dangerous rune is escaped (\x1b, \u202e, \U000e0001), an
 // invalid byte too (\xff). All text that came from outside goes through it before it is printed outside JSON.
 func clean(s string) string {
-	if isClean([]byte(s)) {
+	if isClean(s) {
 		return s
 	}
 	var b strings.Builder
