@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -900,19 +901,9 @@ func compareNumbers(a, b number) int {
 	x, errX := strconv.ParseInt(string(a), 10, 64)
 	y, errY := strconv.ParseInt(string(b), 10, 64)
 	if errX == nil && errY == nil {
-		return compareOrdered(x, y)
+		return cmp.Compare(x, y)
 	}
-	return compareOrdered(a.float(), b.float())
-}
-
-func compareOrdered[T int64 | float64 | string](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return cmp.Compare(a.float(), b.float())
 }
 
 // float returns the nearest floating point number, which may be infinite.
@@ -1199,7 +1190,7 @@ func compareKeys(a, b any) int {
 	if x, ok := a.(number); ok {
 		return compareNumbers(x, b.(number))
 	}
-	return compareOrdered(a.(string), b.(string))
+	return cmp.Compare(a.(string), b.(string))
 }
 
 // extreme returns the first of the largest or smallest elements; null for an empty array.
