@@ -410,7 +410,7 @@ func (c *client) statusFailure(res *http.Response, what string, answer any) *fai
 	switch {
 	case status >= 300 && status <= 399:
 		to := "without saying where"
-		if location, err := c.base.Parse(res.Header.Get("Location")); err == nil && res.Header.Get("Location") != "" {
+		if location, err := res.Location(); err == nil && location.Host != "" {
 			to = "to " + c.quote(location.Host)
 		}
 		f = fail("api.redirect", "the API redirects %s (HTTP %d), and the key goes only to the address that is set", to, status).
