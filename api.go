@@ -272,6 +272,9 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 		return nil, wait, c.unreachable(ctx, err, progress.Load())
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which may stay open
+		return nil, final, c.statusFailure(res, what, nil)
+	}
 	var body bytes.Buffer
 	if 0 < res.ContentLength && res.ContentLength <= maxBodyBytes {
 		body.Grow(int(res.ContentLength) + bytes.MinRead)
