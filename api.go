@@ -293,15 +293,15 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 		}
 		return answer, final, nil
 	}
-	wait, asked := c.retryAfter(res)
+	wait, told := c.retryAfter(res)
 	f := c.statusFailure(res, what, answer)
-	if asked && f.retryable() {
+	if wait > 0 && f.retryable() {
 		f.withHint("try again in %d seconds, as the API asks", (wait+time.Second-1)/time.Second)
 	}
 	switch {
-	case f.status != 429 && f.status != 502 && f.status != 503 && f.status != 504, asked && wait > maxRetryAfter:
+	case f.status != 429 && f.status != 502 && f.status != 503 && f.status != 504, wait > maxRetryAfter:
 		wait = final
-	case !asked:
+	case !told:
 		wait = backoff(try)
 	}
 	return nil, wait, f
@@ -387,17 +387,19 @@ func (c *client) quote(text string) string {
 	return text
 }
 
-// retryAfter returns the time that Retry-After (RFC 9110, section 10.2.3) asks to wait, in seconds or as a date; false where
-// it asks for none or makes no sense.
+// retryAfter returns the time that Retry-After (RFC 9110, section 10.2.3) asks to wait, in seconds or as a date, thirty years
+// at most; false where it asks for none or makes no sense.
 func (c *client) retryAfter(res *http.Response) (time.Duration, bool) {
+	const most = 1e9 // seconds: time.Duration ends at 9e9
 	text := res.Header.Get("Retry-After")
-	seconds, err := strconv.ParseUint(text, 10, 64)
-	if err == nil || errors.Is(err, strconv.ErrRange) && text[0] != '-' {
-		return time.Duration(min(seconds, 1e9)) * time.Second, true // more would overflow
+	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, most)) * time.Second, true
 	}
 	date, err := http.ParseTime(text)
-	wait := date.Sub(c.app.now())
-	return wait, err == nil && wait >= 0
+	if wait := date.Sub(c.app.now()); err == nil && wait >= 0 {
+		return min(wait, most*time.Second), true
+	}
+	return 0, false
 }
 
 // statusFailure returns the error that an answer other than 2xx to a request for what means.
