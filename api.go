@@ -55,9 +55,9 @@ func (a *app) apiURL() (*url.URL, error) {
 		text = defaultAPI
 	}
 	wrong := ""
-	u, err := url.Parse(text)
+	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
-	case err != nil || u.Opaque != "":
+	case err != nil:
 		wrong = "cannot be parsed"
 	case u.Scheme != "https" && u.Scheme != "http":
 		wrong = "does not start with https://"
@@ -80,7 +80,6 @@ func (a *app) apiURL() (*url.URL, error) {
 		return nil, fail("usage.url", "MICROTICA_API_URL %s", wrong).withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
 	}
 	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
 }
 
