@@ -105,7 +105,9 @@ func (c *client) insecure(err error) *failure {
 		for _, ip := range name.Certificate.IPAddresses {
 			names = append(names, ip.String())
 		}
-		f.message += ": its certificate is for " + c.quote(strings.Join(names, ", "))
+		if f.message += ": its certificate names no host"; len(names) > 0 {
+			f.message = strings.Replace(f.message, "names no host", "is for "+c.quote(strings.Join(names, ", ")), 1)
+		}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		f.message += ": its certificate has expired or is not yet valid"
 		return f.withHint("check this machine's clock")
