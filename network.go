@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -71,6 +72,9 @@ func reason(err error) string {
 	var operation *net.OpError
 	for errors.As(err, &operation) {
 		err = operation.Err
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "the connection ended"
 	}
 	return err.Error()
 }
