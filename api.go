@@ -264,11 +264,11 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 
 	res, err := c.transport(&progress).RoundTrip(req) // a http.Client would follow redirects
 	if err != nil {
-		wait = final
-		if progress.Load() == asked {
-			wait = backoff(try) // the connection ended, and nothing tells that the API saw the request
+		f := c.unreachable(ctx, err, progress.Load())
+		if f.code == "network.connect" && progress.Load() == asked {
+			return nil, backoff(try), f // the connection ended, and nothing tells that the API saw the request
 		}
-		return nil, wait, c.unreachable(ctx, err, progress.Load())
+		return nil, final, f
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which may stay open

@@ -58,7 +58,7 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	case proxied:
 		return fail("network.proxy", "cannot connect to %s through the proxy %s://%s: %s", host, c.proxy.Scheme, c.proxy.Host, c.quote(reason(err))).
 			withHint("check the proxy in %s", c.proxyVariable())
-	case progress == securing:
+	case progress == securing, operation != nil && operation.Op == "remote error": // TLS tells of a missing client certificate late
 		return c.insecure(err)
 	case progress == asked:
 		return fail("network.connect", "%s ended the connection without an answer", host).withHint("try again later")
