@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -37,7 +38,10 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	)
 	timedOut := ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()
 	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" || c.proxy != nil && progress <= connecting
-	host := c.base.Host
+	host, via := c.base.Host, ""
+	if proxied {
+		via = fmt.Sprintf(" through the proxy %s://%s", c.proxy.Scheme, c.proxy.Host)
+	}
 	switch {
 	case errors.Is(err, errBadProxy):
 		return fail("network.proxy", "cannot use the proxy in %s: %v", c.proxyVariable(), err).
@@ -53,11 +57,12 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 		}
 		return fail("network.dns", "cannot resolve %s: %s", c.base.Hostname(), why).
 			withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+	case timedOut && proxied:
+		return fail("network.timeout", "%s did not answer in time%s", host, via).withHint("check the proxy in %s", c.proxyVariable())
 	case timedOut:
 		return fail("network.timeout", "%s did not answer in time", host).withHint("try again later, or check the network")
 	case proxied:
-		return fail("network.proxy", "cannot connect to %s through the proxy %s://%s: %s", host, c.proxy.Scheme, c.proxy.Host, c.quote(reason(err))).
-			withHint("check the proxy in %s", c.proxyVariable())
+		return fail("network.proxy", "cannot connect to %s%s: %s", host, via, c.quote(reason(err))).withHint("check the proxy in %s", c.proxyVariable())
 	case progress == securing, operation != nil && operation.Op == "remote error": // TLS tells of a missing client certificate late
 		return c.insecure(err)
 	case progress == asked:
