@@ -347,17 +347,15 @@ func (c *client) transport(progress *atomic.Int32) *http.Transport {
 		return t
 	}
 	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
-		c.proxy, err = http.ProxyFromEnvironment(req)
-		if err != nil {
-			return nil, errBadProxy // the library's error shows the proxy's password
+		if !usableProxy(c.app.getenv(c.proxyVariable())) {
+			return nil, errBadProxy
 		}
-		return c.proxy, nil
+		c.proxy, err = http.ProxyFromEnvironment(req)
+		return c.proxy, err
 	}
 	go x509.SystemCertPool() // kept by the library: verifying waits for it, or finds it done
 	return t
 }
-
-var errBadProxy = errors.New("its value is not the URL of a proxy")
 
 // watchedConn notes the first byte that comes, which net/http does not tell where it comes before the request is sent.
 type watchedConn struct {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -44,7 +46,7 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	}
 	switch {
 	case errors.Is(err, errBadProxy):
-		return fail("network.proxy", "cannot use the proxy in %s: %v", c.proxyVariable(), err).
+		return fail("network.proxy", "cannot use the proxy in %s: its value is not the URL of a proxy", c.proxyVariable()).
 			withHint("set %s to a URL such as http://proxy.example:3128", c.proxyVariable())
 	case progress == answered && !timedOut:
 		return c.badResponse("it is cut short or malformed, or its header is too long")
@@ -90,6 +92,19 @@ func (c *client) proxyVariable() string {
 		return "HTTPS_PROXY"
 	}
 	return "https_proxy"
+}
+
+var errBadProxy = errors.New("not the URL of a proxy")
+
+// usableProxy tells whether net/http would go to the proxy that text means. Where it cannot parse the URL it goes without, and
+// of a password with an unescaped # or / in it, it takes the first half for a port.
+func usableProxy(text string) bool {
+	if text != "" && !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	return text == "" || err == nil && u.Hostname() != "" && !strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") &&
+		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
 // insecure returns the error for a TLS handshake that failed.
