@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -105,7 +106,7 @@ func (a *app) newClient() (*client, error) {
 func (c *client) projects(ctx context.Context) (any, error) {
 	answer, err := c.get(ctx, "the projects", "projects")
 	if err != nil {
-		return nil, c.withoutID(err)
+		return nil, err
 	}
 	list, ok := field(answer, "projects")
 	if !ok {
@@ -118,6 +119,11 @@ func (c *client) projects(ctx context.Context) (any, error) {
 // /projects/{projectId}/details, entities.stages).
 func (c *client) environments(ctx context.Context, project string) (any, error) {
 	answer, err := c.get(ctx, "project "+project, "projects", url.PathEscape(project), "details")
+	var f *failure
+	if errors.As(err, &f) && f.status == 404 {
+		f.code, f.message = "api.not_found", fmt.Sprintf("the API finds no project %s that key %v can see (HTTP 404)%s", project, c.key, f.said)
+		f.withHint("run 'microtica project list' to see the projects")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -130,23 +136,12 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 func (c *client) me(ctx context.Context) error {
 	answer, err := c.get(ctx, "the key's own record", "me")
 	if err != nil {
-		return c.withoutID(err)
+		return err
 	}
 	if via, _ := field(answer, "via"); via != "apikey" && via != "user" {
 		return c.badResponse("it does not say who the key is")
 	}
 	return nil
-}
-
-// withoutID turns api.not_found into api.bad_response, for a path that holds no id: the base URL is not the API's.
-func (c *client) withoutID(err error) error {
-	var f *failure
-	if errors.As(err, &f) && f.code == "api.not_found" {
-		bad := c.badResponse("it does not know this path (HTTP 404)")
-		bad.status = f.status
-		return bad
-	}
-	return err
 }
 
 // checkList fails unless list is an array of objects.
@@ -207,12 +202,8 @@ func (c *client) tryKey(ctx context.Context) verdict {
 
 // reached tells whether a result means that the API itself answered.
 func reached(err error) bool {
-	var f *failure
-	if !errors.As(err, &f) {
-		return err == nil
-	}
-	switch f.code {
-	case "auth.rejected", "api.forbidden", "api.refused", "api.rate_limited", "api.server":
+	switch codeOf(err) {
+	case "", "auth.rejected", "api.forbidden", "api.refused", "api.rate_limited", "api.server":
 		return true
 	}
 	return false
@@ -226,8 +217,10 @@ func (c *client) get(ctx context.Context, what string, segments ...string) (any,
 	}
 	ctx, cancel := context.WithDeadline(ctx, c.deadline)
 	defer cancel()
+	root := *c.base
+	root.Path = "/" + strings.TrimPrefix(root.Path, "/") // without it JoinPath makes no absolute path
 	for try := 0; ; try++ {
-		answer, wait, err := c.once(ctx, what, c.base.JoinPath(segments...), try)
+		answer, wait, err := c.once(ctx, what, root.JoinPath(segments...), try)
 		if err == nil || wait < 0 || try == c.retries || wait > time.Until(c.deadline) {
 			return answer, err
 		}
@@ -243,7 +236,6 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 	var progress atomic.Int32
 	trace := &httptrace.ClientTrace{
 		DNSStart:          func(httptrace.DNSStartInfo) { progress.Store(resolving) },
-		DNSDone:           func(httptrace.DNSDoneInfo) { progress.Store(connecting) },
 		ConnectStart:      func(string, string) { progress.Store(connecting) },
 		TLSHandshakeStart: func() { progress.Store(securing) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
@@ -254,15 +246,13 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 		GotConn:              func(httptrace.GotConnInfo) { progress.CompareAndSwap(connecting, asked) },
 		GotFirstResponseByte: func() { progress.Store(answered) },
 	}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodGet, u.String(), nil)
-	if err != nil {
-		return nil, final, fail("usage.url", "MICROTICA_API_URL is no address for a request")
-	}
-	req.Header.Set("X-Microtica-Api-Key", c.key.raw())
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH))
-
-	res, err := c.transport(&progress).RoundTrip(req) // a http.Client would follow redirects
+	req := &http.Request{Method: http.MethodGet, URL: u, Header: http.Header{
+		"X-Microtica-Api-Key": {c.key.raw()},
+		"Accept":              {"application/json"},
+		"User-Agent":          {fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH)},
+	}}
+	// A http.Client would follow redirects.
+	res, err := c.transport(&progress).RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		f := c.unreachable(ctx, err, progress.Load())
 		if f.code == "network.connect" && progress.Load() == asked {
@@ -292,16 +282,16 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 		}
 		return answer, final, nil
 	}
-	wait, told := c.retryAfter(res)
 	f := c.statusFailure(res, what, answer)
+	wait, told := c.retryAfter(res)
 	if wait > 0 && f.retryable() {
 		f.withHint("try again in %d seconds, as the API asks", (wait+time.Second-1)/time.Second)
 	}
-	switch {
-	case f.status != 429 && f.status != 502 && f.status != 503 && f.status != 504, wait > maxRetryAfter:
-		wait = final
-	case !told:
+	if !told {
 		wait = backoff(try)
+	}
+	if !slices.Contains([]int{429, 502, 503, 504}, f.status) || wait > maxRetryAfter {
+		wait = final
 	}
 	return nil, wait, f
 }
@@ -339,10 +329,7 @@ func (c *client) transport(progress *atomic.Int32) *http.Transport {
 		}}
 		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return &watchedConn{conn, progress}, nil
+			return &watchedConn{conn, progress}, err
 		}
 		return t
 	}
@@ -402,10 +389,9 @@ func (c *client) retryAfter(res *http.Response) (time.Duration, bool) {
 // statusFailure returns the error that an answer other than 2xx to a request for what means.
 func (c *client) statusFailure(res *http.Response, what string, answer any) *failure {
 	said := ""
-	if value, _ := field(answer, "message"); value != nil {
-		if text, ok := value.(string); ok && text != "" {
-			said = ": " + c.quote(text)
-		}
+	value, _ := field(answer, "message")
+	if text, _ := value.(string); text != "" {
+		said = ": " + c.quote(text)
 	}
 	status := res.StatusCode
 	var f *failure
@@ -422,9 +408,8 @@ func (c *client) statusFailure(res *http.Response, what string, answer any) *fai
 	case status == 403:
 		f = fail("api.forbidden", "the API refuses key %v from %s access to %s (HTTP 403)%s", c.key, c.source, what, said).
 			withHint("give the key read access in Microtica's console")
-	case status == 404:
-		f = fail("api.not_found", "the API finds no %s that key %v can see (HTTP 404)%s", what, c.key, said).
-			withHint("run 'microtica project list' to see the projects")
+	case status == 404: // of a path that holds no id
+		f = c.badResponse("it does not know this path (HTTP 404)")
 	case status == 429:
 		f = fail("api.rate_limited", "the API gets too many requests (HTTP 429)%s", said).withHint("try again later")
 	case status >= 400 && status <= 499:

@@ -107,8 +107,14 @@ func printNotice(w io.Writer, asJSON bool, kind, code, message string) {
 	fmt.Fprintf(w, "%s: %s\n", kind, clean(message))
 }
 
-// isInterrupted tells whether err means that a signal ends the command.
-func isInterrupted(err error) bool {
+// codeOf returns the code of a failure, "" where there is none.
+func codeOf(err error) string {
 	var f *failure
-	return errors.As(err, &f) && f.code == "interrupted"
+	if errors.As(err, &f) {
+		return f.code
+	}
+	return ""
 }
+
+// isInterrupted tells whether err means that a signal ends the command.
+func isInterrupted(err error) bool { return codeOf(err) == "interrupted" }
