@@ -508,7 +508,11 @@ func TestASignalEndsARequest(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		<-asked
+		select {
+		case <-asked:
+		case <-ctx.Done():
+			t.Errorf("microtica %s did not ask", test.args)
+		}
 		time.Sleep(20 * time.Millisecond) // until what was sent has come
 		start := time.Now()
 		cmd.Process.Signal(test.signal)
