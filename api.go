@@ -32,7 +32,6 @@ const defaultAPI = "https://api.microtica.com"
 const (
 	maxHeaderBytes = 64 << 10
 	maxBodyBytes   = 32 << 20
-	maxMessage     = 300 // characters of an API's error message that are shown
 	maxRetries     = 2
 	maxRetryAfter  = 30 * time.Second // a longer wait that the API asks for is left to the user
 )
@@ -262,7 +261,7 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which may stay open
-		return nil, final, c.statusFailure(res, what, nil)
+		return nil, final, c.statusFailure(res.StatusCode, nil, what, nil)
 	}
 	var body bytes.Buffer
 	if 0 < res.ContentLength && res.ContentLength <= maxBodyBytes {
@@ -282,7 +281,8 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 		}
 		return answer, final, nil
 	}
-	f := c.statusFailure(res, what, answer)
+	location, _ := res.Location()
+	f := c.statusFailure(res.StatusCode, location, what, answer)
 	wait, told := c.retryAfter(res)
 	if wait > 0 && f.retryable() {
 		f.withHint("try again in %d seconds, as the API asks", (wait+time.Second-1)/time.Second)
@@ -361,16 +361,6 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 // mask returns the whole key, and what stands for it wherever an answer holds it.
 func (c *client) mask() (secret, shown string) { return c.key.raw(), c.key.String() + "_…" }
 
-// quote makes text that came with an answer fit for a message: without the key, clean, of bounded length.
-func (c *client) quote(text string) string {
-	secret, shown := c.mask()
-	text = clean(strings.ReplaceAll(text, secret, shown))
-	if runes := []rune(text); len(runes) > maxMessage {
-		return string(runes[:maxMessage]) + "…"
-	}
-	return text
-}
-
 // retryAfter returns the time that Retry-After (RFC 9110, section 10.2.3) asks to wait, in seconds or as a date, thirty years
 // at most; false where it asks for none or makes no sense.
 func (c *client) retryAfter(res *http.Response) (time.Duration, bool) {
@@ -384,68 +374,4 @@ func (c *client) retryAfter(res *http.Response) (time.Duration, bool) {
 		return min(wait, most*time.Second), true
 	}
 	return 0, false
-}
-
-// statusFailure returns the error that an answer other than 2xx to a request for what means.
-func (c *client) statusFailure(res *http.Response, what string, answer any) *failure {
-	said := ""
-	value, _ := field(answer, "message")
-	if text, _ := value.(string); text != "" {
-		said = ": " + c.quote(text)
-	}
-	status := res.StatusCode
-	var f *failure
-	switch {
-	case status >= 300 && status <= 399:
-		to := "without saying where"
-		if location, err := res.Location(); err == nil && location.Host != "" {
-			to = "to " + c.quote(location.Host)
-		}
-		f = fail("api.redirect", "the API redirects %s (HTTP %d), and the key goes only to the address that is set", to, status).
-			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
-	case status == 401:
-		f = c.rejected(status, said)
-	case status == 403:
-		f = fail("api.forbidden", "the API refuses key %v from %s access to %s (HTTP 403)%s", c.key, c.source, what, said).
-			withHint("give the key read access in Microtica's console")
-	case status == 404: // of a path that holds no id
-		f = c.badResponse("it does not know this path (HTTP 404)")
-	case status == 429:
-		f = fail("api.rate_limited", "the API gets too many requests (HTTP 429)%s", said).withHint("try again later")
-	case status >= 400 && status <= 499:
-		f = fail("api.refused", "the API refused the request for %s (HTTP %d)%s", what, status, said)
-	case status >= 500 && status <= 599:
-		f = fail("api.server", "the API failed (HTTP %d)%s", status, said).withHint("try again later")
-	default:
-		f = c.badResponse(fmt.Sprintf("its status is %d", status))
-	}
-	f.status, f.said = status, said
-	return f
-}
-
-// rejected returns the error for a key that does not work; said is what the API said, if anything.
-func (c *client) rejected(status int, said string) *failure {
-	f := fail("auth.rejected", "the API rejected key %v from %s (HTTP %d)%s", c.key, c.source, status, said)
-	f.status = status
-	switch c.source {
-	case "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE":
-		return f.withHint("unset %s to use the saved key", c.source)
-	case sourceFlag, sourceStdin:
-		return f.withHint("check the key in Microtica's console, or save it all the same with 'microtica login --no-verify'")
-	}
-	return f.withHint("run 'microtica login' with a key that works")
-}
-
-// badResponse returns the error for an answer that is not the API's.
-func (c *client) badResponse(why string) *failure {
-	return fail("api.bad_response", "the answer from %s is not the API's: %s", c.base.Host, why).
-		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
-}
-
-// assumption adds to a hint that the default address is one.
-func (c *client) assumption() string {
-	if c.base.String() == defaultAPI {
-		return ": the default, " + defaultAPI + ", is an assumption"
-	}
-	return ""
 }

@@ -14,8 +14,10 @@ import (
 	"strings"
 )
 
-// This file says why a connection failed, and what to do about it. Text that a server or a proxy had a hand in is shown
-// through quote only.
+// This file says why a request failed, in the network or by its answer, and what to do about it. Text that a server or a proxy
+// had a hand in is shown through quote only.
+
+const maxMessage = 300 // characters of an API's error message that are shown
 
 // How far a request has come.
 const (
@@ -141,4 +143,78 @@ func (c *client) insecure(err error) *failure {
 		f.message += ": " + c.quote(reason(err))
 	}
 	return f
+}
+
+// statusFailure returns the error that an answer other than 2xx to a request for what means; location is where a redirect
+// points, if anywhere.
+func (c *client) statusFailure(status int, location *url.URL, what string, answer any) *failure {
+	said := ""
+	value, _ := field(answer, "message")
+	if text, _ := value.(string); text != "" {
+		said = ": " + c.quote(text)
+	}
+	var f *failure
+	switch {
+	case status >= 300 && status <= 399:
+		to := "without saying where"
+		if location != nil && location.Host != "" {
+			to = "to " + c.quote(location.Host)
+		}
+		f = fail("api.redirect", "the API redirects %s (HTTP %d), and the key goes only to the address that is set", to, status).
+			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
+	case status == 401:
+		f = c.rejected(status, said)
+	case status == 403:
+		f = fail("api.forbidden", "the API refuses key %v from %s access to %s (HTTP 403)%s", c.key, c.source, what, said).
+			withHint("give the key read access in Microtica's console")
+	case status == 404: // of a path that holds no id
+		f = c.badResponse("it does not know this path (HTTP 404)")
+	case status == 429:
+		f = fail("api.rate_limited", "the API gets too many requests (HTTP 429)%s", said).withHint("try again later")
+	case status >= 400 && status <= 499:
+		f = fail("api.refused", "the API refused the request for %s (HTTP %d)%s", what, status, said)
+	case status >= 500 && status <= 599:
+		f = fail("api.server", "the API failed (HTTP %d)%s", status, said).withHint("try again later")
+	default:
+		f = c.badResponse(fmt.Sprintf("its status is %d", status))
+	}
+	f.status, f.said = status, said
+	return f
+}
+
+// rejected returns the error for a key that does not work; said is what the API said, if anything.
+func (c *client) rejected(status int, said string) *failure {
+	f := fail("auth.rejected", "the API rejected key %v from %s (HTTP %d)%s", c.key, c.source, status, said)
+	f.status = status
+	switch c.source {
+	case "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE":
+		return f.withHint("unset %s to use the saved key", c.source)
+	case sourceFlag, sourceStdin:
+		return f.withHint("check the key in Microtica's console, or save it all the same with 'microtica login --no-verify'")
+	}
+	return f.withHint("run 'microtica login' with a key that works")
+}
+
+// badResponse returns the error for an answer that is not the API's.
+func (c *client) badResponse(why string) *failure {
+	return fail("api.bad_response", "the answer from %s is not the API's: %s", c.base.Host, why).
+		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
+}
+
+// assumption adds to a hint that the default address is one.
+func (c *client) assumption() string {
+	if c.base.String() == defaultAPI {
+		return ": the default, " + defaultAPI + ", is an assumption"
+	}
+	return ""
+}
+
+// quote makes text that came with an answer fit for a message: without the key, clean, of bounded length.
+func (c *client) quote(text string) string {
+	secret, shown := c.mask()
+	text = clean(strings.ReplaceAll(text, secret, shown))
+	if runes := []rune(text); len(runes) > maxMessage {
+		return string(runes[:maxMessage]) + "…"
+	}
+	return text
 }
