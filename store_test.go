@@ -66,7 +66,7 @@ func TestTortureAReaderDuringSaves(t *testing.T) {
 		names = append(names, name)
 		keys[name+"\n"] = true
 	}
-	saves, reads := times(300, 10000), 0
+	saves, reads := times(100, 10000), 0
 	done := make(chan struct{})
 	var reader sync.WaitGroup
 	reader.Add(1)
