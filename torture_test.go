@@ -115,8 +115,8 @@ func (s *search) files(dir string) {
 	})
 }
 
-// rawServer listens on loopback, and keeps every byte that comes.
-type rawServer struct {
+// recorder listens on loopback, and keeps every byte that comes.
+type recorder struct {
 	listener    net.Listener
 	connections atomic.Int32
 	mu          sync.Mutex
@@ -124,16 +124,16 @@ type rawServer struct {
 	handlers    sync.WaitGroup
 }
 
-// newRawServer starts a server on address, such as 127.0.0.1:0, that gives each connection to handle and then closes it. It stops
+// newRecorder starts a server on address, such as 127.0.0.1:0, that gives each connection to handle and then closes it. It stops
 // with the test. Where address cannot be had on this machine, it returns nil.
-func newRawServer(t testing.TB, address string, handle func(net.Conn)) *rawServer {
+func newRecorder(t testing.TB, address string, handle func(net.Conn)) *recorder {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Logf("no server on %s: %v", address, err)
 		return nil
 	}
-	s := &rawServer{listener: listener}
+	s := &recorder{listener: listener}
 	s.handlers.Add(1)
 	go func() {
 		defer s.handlers.Done()
@@ -161,12 +161,12 @@ func newRawServer(t testing.TB, address string, handle func(net.Conn)) *rawServe
 	return s
 }
 
-func (s *rawServer) address() string { return s.listener.Addr().String() }
+func (s *recorder) address() string { return s.listener.Addr().String() }
 
-func (s *rawServer) port() string { return fmt.Sprint(s.listener.Addr().(*net.TCPAddr).Port) }
+func (s *recorder) port() string { return fmt.Sprint(s.listener.Addr().(*net.TCPAddr).Port) }
 
 // taken returns what came since the last call, and over how many connections.
-func (s *rawServer) taken() (string, int) {
+func (s *recorder) taken() (string, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	text := s.log.String()
@@ -177,7 +177,7 @@ func (s *rawServer) taken() (string, int) {
 // loggedConn writes what comes into its server's log.
 type loggedConn struct {
 	net.Conn
-	server *rawServer
+	server *recorder
 }
 
 func (c *loggedConn) Read(p []byte) (int, error) {

@@ -162,11 +162,11 @@ func (t *tracer) loop() (syscall.WaitStatus, error) {
 				return status, err
 			}
 		case signal == syscall.SIGTRAP: // a new thread's birth
+			if born, err := syscall.PtraceGetEventMsg(tid); err == nil && monitor == 0 && status.TrapCause() == syscall.PTRACE_EVENT_CLONE {
+				monitor = int(born)
+			}
 		case signal == syscall.SIGSTOP && !t.known[tid]:
 			t.known[tid] = true
-			if len(t.known) == 2 {
-				monitor = tid
-			}
 		default:
 			deliver = int(signal)
 		}
