@@ -49,19 +49,19 @@ func TestTortureRedirects(t *testing.T) {
 	find := newSearch(t)
 	var location, status string
 	var mu sync.Mutex
-	api := newRawServer(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, k string) {
+	api := newRecorder(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, k string) {
 		mu.Lock()
 		defer mu.Unlock()
 		io.WriteString(conn, rawAnswer(status+" See "+k, `{"message":"see `+inJSON(k)+`"}`, "Location: "+strings.ReplaceAll(location, "KEY", k)))
 	}))
 	base := "http://" + api.address() + "/gateway/v1"
-	otherPort := newRawServer(t, "127.0.0.1:0", nil)
-	otherHost := newRawServer(t, "127.0.0.2:0", nil)
+	otherPort := newRecorder(t, "127.0.0.1:0", nil)
+	otherHost := newRecorder(t, "127.0.0.2:0", nil)
 	if otherHost == nil {
 		t.Log("SKIPPED: another host, for 127.0.0.2 is not this machine's")
 		otherHost = otherPort
 	}
-	targets := []*rawServer{otherPort, otherHost}
+	targets := []*recorder{otherPort, otherHost}
 	here := otherPort.address()
 	locations := []struct{ value, says string }{
 		{"http://" + otherHost.address() + "/", "to " + otherHost.address()},
@@ -142,12 +142,12 @@ func TestTortureReflectedKey(t *testing.T) {
 	find := newSearch(t)
 	var answer func(k string) string
 	var mu sync.Mutex
-	api := newRawServer(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, k string) {
+	api := newRecorder(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, k string) {
 		mu.Lock()
 		defer mu.Unlock()
 		io.WriteString(conn, answer(k))
 	}))
-	elsewhere := newRawServer(t, "127.0.0.1:0", nil)
+	elsewhere := newRecorder(t, "127.0.0.1:0", nil)
 	escaped := func(k string) string { // as a JSON string may be spelled
 		var b strings.Builder
 		for _, c := range k {
@@ -306,12 +306,12 @@ func TestTortureProxies(t *testing.T) {
 	find := newSearch(t)
 	certificate, trusted := newCertificate(t, "api.test.example")
 	proxyCertificate, _ := newCertificate(t, "proxy.test.example")
-	api := newRawServer(t, "127.0.0.1:0", overTLS(certificate, afterRequest(func(conn net.Conn, _, k string) {
+	api := newRecorder(t, "127.0.0.1:0", overTLS(certificate, afterRequest(func(conn net.Conn, _, k string) {
 		if k == testKey {
 			io.WriteString(conn, rawAnswer("200 OK", fullAnswer))
 		}
 	})))
-	elsewhere := newRawServer(t, "127.0.0.1:0", nil)
+	elsewhere := newRecorder(t, "127.0.0.1:0", nil)
 	say := func(text string) func(net.Conn) {
 		return afterRequest(func(conn net.Conn, _, _ string) { io.WriteString(conn, text) })
 	}
@@ -345,7 +345,7 @@ func TestTortureProxies(t *testing.T) {
 		{"with a certificate of its own", "https://", overTLS(proxyCertificate, tunnel), 5},
 		{"of the kind SOCKS", "socks5://", func(conn net.Conn) { io.ReadFull(conn, make([]byte, 3)) }, 5},
 	} {
-		server := newRawServer(t, "127.0.0.1:0", proxy.handle)
+		server := newRecorder(t, "127.0.0.1:0", proxy.handle)
 		for _, line := range everyCommand {
 			s := newKeyShell(t, "https://api.test.example", testKey, "stored")
 			variable := []string{"HTTPS_PROXY", "https_proxy"}[runs%2]
@@ -395,8 +395,8 @@ func TestTortureDebugSettings(t *testing.T) {
 	find := newSearch(t)
 	certificate, trusted := newCertificate(t, "localhost")
 	answer := afterRequest(func(conn net.Conn, _, _ string) { io.WriteString(conn, rawAnswer("200 OK", fullAnswer)) })
-	secure := newRawServer(t, "127.0.0.1:0", overTLS(certificate, answer))
-	plain := newRawServer(t, "127.0.0.1:0", answer)
+	secure := newRecorder(t, "127.0.0.1:0", overTLS(certificate, answer))
+	plain := newRecorder(t, "127.0.0.1:0", answer)
 	settings := []string{"GODEBUG=http2debug=2", "GODEBUG=http2debug=1,http2client=1", "GODEBUG=netdns=go+2", "GODEBUG=netdns=cgo+2", "GODEBUG=gctrace=1", "GODEBUG=inittrace=1",
 		"GODEBUG=schedtrace=1,scheddetail=1", "GODEBUG=scavtrace=1", "GODEBUG=x509usefallbackroots=1", "GODEBUG=tlsrsakex=1,tls10server=1", "GODEBUG=httplaxcontentlength=1",
 		"GODEBUG=http2debug=2,netdns=2,gctrace=1,inittrace=1,tracebackancestors=10", "GOTRACEBACK=system", "SSLKEYLOGFILE=KEYLOG", "DEBUG=*", "MICROTICA_DEBUG=1"}
@@ -431,7 +431,7 @@ func TestTortureStackTraces(t *testing.T) {
 	}
 	find := newSearch(t)
 	asked := make(chan bool, 100)
-	api := newRawServer(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, _ string) {
+	api := newRecorder(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, _ string) {
 		asked <- true
 		io.Copy(io.Discard, conn)
 	}))
