@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// This file is the table of commands, which drives dispatch and help alike, and what help prints.
+// This file is the table of commands, which drives dispatch, help and completion alike, and what help prints.
 
 // command is one command.
 type command struct {
 	name  string // its words: "project list"
 	args  string // what it takes, as the help shows it
+	flags string // the names of its own flags
 	about string // what it does, in a line
 	help  string // the rest of its page
 	run   func(context.Context, *app) error
@@ -22,13 +23,14 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"login", "[--token KEY] [--no-verify]", "save an API key on this machine", loginHelp, runLogin},
-		{"logout", "", "remove the saved key", logoutHelp, runLogout},
-		{"whoami", "", "say whether the key works", whoamiHelp, runWhoami},
-		{"project list", "", "list the projects that the key can see", projectListHelp, runProjectList},
-		{"env list", "[--project ID]", "list a project's environments", envListHelp, runEnvList},
-		{"version", "", "print the version", versionHelp, runVersion},
-		{"help", "[COMMAND]", "print help", helpHelp, runHelp},
+		{"login", "[--token KEY] [--no-verify]", "token no-verify", "save an API key on this machine", loginHelp, runLogin},
+		{"logout", "", "", "remove the saved key", logoutHelp, runLogout},
+		{"whoami", "", "", "say whether the key works", whoamiHelp, runWhoami},
+		{"project list", "", "", "list the projects that the key can see", projectListHelp, runProjectList},
+		{"env list", "[--project ID]", "", "list a project's environments", envListHelp, runEnvList},
+		{"version", "", "", "print the version", versionHelp, runVersion},
+		{"completion", "bash|zsh|fish", "", "print a script that completes words in a shell", completionHelp, runCompletion},
+		{"help", "[COMMAND]", "", "print help", helpHelp, runHelp},
 	}
 }
 
@@ -51,6 +53,18 @@ func wordsAfter(words string) []string {
 		}
 	}
 	return slices.Compact(next)
+}
+
+// flagsOf returns the names of the flags that can stand behind the given words.
+func flagsOf(words string) []string {
+	names := []string{"json", "query", "quiet", "project", "help"}
+	if c := findCommand(words); c != nil {
+		return append(names, strings.Fields(c.flags)...)
+	}
+	if words == "" {
+		names = append(names, "version")
+	}
+	return names
 }
 
 // overview returns the first page of the help.
@@ -164,6 +178,14 @@ const versionHelp = `Prints the version of this program, the version of Go that 
 
 Example:
   microtica version --json`
+
+const completionHelp = `Prints a script for a shell, which then completes the words and flags of microtica. It asks nothing of the API.
+
+Examples:
+  source <(microtica completion bash)
+  microtica completion bash > /usr/share/bash-completion/completions/microtica
+  microtica completion zsh > "${fpath[1]}/_microtica"
+  microtica completion fish > ~/.config/fish/completions/microtica.fish`
 
 const helpHelp = `Prints help, or the page of one command.
 

@@ -138,16 +138,11 @@ func (a *app) parse(args []string) (*command, error) {
 	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &a.quiet, &a.noVerify} {
 		o.noValue = true
 	}
+	options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "query": a.query.flag(), "help": &help, "h": &h,
+		"version": &asVersion, "token": &a.token, "no-verify": &a.noVerify}
 	words := ""
 	for {
-		options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "query": a.query.flag(), "help": &help, "h": &h}
-		switch words {
-		case "":
-			options["version"] = &asVersion
-		case "login":
-			options["token"], options["no-verify"] = &a.token, &a.noVerify
-		}
-		rest, err := parseFlags(options, args)
+		rest, err := parseFlags(options, append(flagsOf(words), "h"), args)
 		if err != nil {
 			return nil, err
 		}
@@ -181,32 +176,29 @@ func (a *app) accept(c *command, words string, help bool) (*command, error) {
 		a.words = strings.Fields(words)
 		return findCommand("help"), nil
 	}
-	if len(a.words) > 0 && c.name != "help" {
+	if len(a.words) > 0 && c.name != "help" && c.name != "completion" {
 		return nil, fail("usage", "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
 	}
 	return c, nil
 }
 
-// parseFlags parses the flags at the start of args and returns what stands behind them.
-func parseFlags(options map[string]*option, args []string) ([]string, error) {
+// parseFlags parses the flags of these names at the start of args, and returns what stands behind them.
+func parseFlags(options map[string]*option, names, args []string) ([]string, error) {
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	var names []string
-	for name, o := range options {
-		fs.Var(o, name, "")
-		names = append(names, "--"+name)
+	for _, name := range names {
+		fs.Var(options[name], name, "")
 	}
 	err := fs.Parse(args)
 	if err == nil {
 		return fs.Args(), nil
 	}
-	for name, o := range options { // the library's own message shows the value
+	for _, name := range names { // the library's own message shows the value
 		var f *failure
-		if errors.As(o.err, &f) {
+		if err := options[name].err; errors.As(err, &f) {
 			return nil, f
-		}
-		if o.err != nil {
-			return nil, fail("usage", "--%s %v", name, o.err).withHint("run 'microtica help'")
+		} else if err != nil {
+			return nil, fail("usage", "--%s %v", name, err).withHint("run 'microtica help'")
 		}
 	}
 	at := len(args) - fs.NArg() - 1 // the flag is the last word that was taken, but for one like ---x
@@ -217,7 +209,6 @@ func parseFlags(options map[string]*option, args []string) ([]string, error) {
 	if fs.Lookup(strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")) != nil {
 		return nil, fail("usage", "%s needs a value", word).withHint("run 'microtica help'")
 	}
-	slices.Sort(names)
 	return nil, unknown("flag", word, names, "microtica help")
 }
 
@@ -226,8 +217,11 @@ func unknown(kind, word string, candidates []string, help string) *failure {
 	f := fail("usage", "unknown %s %s", kind, shown(word)).withHint("run '%s'", help)
 	best := 3 // letters that may differ
 	for _, candidate := range candidates {
-		if d := distance(strings.TrimLeft(word, "-"), strings.TrimLeft(candidate, "-")); d < min(best, len(candidate)-1) {
+		if d := distance(strings.TrimLeft(word, "-"), candidate); d < min(best, len(candidate)-1) {
 			best = d
+			if kind == "flag" {
+				candidate = "--" + candidate
+			}
 			f.withHint("did you mean %s?", candidate)
 		}
 	}
