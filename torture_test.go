@@ -121,6 +121,7 @@ type recorder struct {
 	connections atomic.Int32
 	mu          sync.Mutex
 	log         bytes.Buffer
+	open        []net.Conn
 	handlers    sync.WaitGroup
 }
 
@@ -144,6 +145,9 @@ func newRecorder(t testing.TB, address string, handle func(net.Conn)) *recorder 
 			}
 			s.connections.Add(1)
 			s.handlers.Add(1)
+			s.mu.Lock()
+			s.open = append(s.open, conn)
+			s.mu.Unlock()
 			go func() {
 				defer s.handlers.Done()
 				defer conn.Close()
@@ -156,6 +160,11 @@ func newRecorder(t testing.TB, address string, handle func(net.Conn)) *recorder 
 	}()
 	t.Cleanup(func() {
 		listener.Close()
+		s.mu.Lock()
+		for _, conn := range s.open { // a command that has ended may have left one open, which a process would not
+			conn.Close()
+		}
+		s.mu.Unlock()
 		s.handlers.Wait()
 	})
 	return s
