@@ -42,10 +42,31 @@ ci: test check ## everything
 bench: build ## time the binary against curl, jq and a bare Go program
 	@MICROTICA_BENCH=$(CURDIR)/microtica $(GO) test -count=1 -timeout 30m -run '^TestBench$$'
 
+# What awk drops is the noise of -v; it fails where a test does.
+torture: ## run the tests that try to lose or leak the key with the large numbers that README quotes
+	@MICROTICA_TORTURE=1 $(GO) test -count=1 -timeout 60m -run '^TestTorture' -v . 2>&1 | \
+	awk '!/^=== / && !/^ *--- PASS/; /^(FAIL|panic)/ { bad = 1 } END { exit bad }'
+
+FUZZTIME ?= 1000000x
+fuzz: ## run each fuzz target a million times
+	@for f in $$($(GO) test -list '^Fuzz' . | grep ^Fuzz); do echo "$$f"; \
+	$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x . || exit 1; done
+
+dist: ## pack the program for every platform, with checksums, into dist/ (Go writes the archives, no tar is needed)
+	rm -rf dist
+	@MICROTICA_DIST=$(CURDIR)/dist MICROTICA_VERSION=$(VERSION) MICROTICA_PLATFORMS='$(PLATFORMS)' \
+	$(GO) test -count=1 -timeout 30m -run '^TestDist$$'
+
+verify-dist: ## build the archives again in another directory, and compare
+	@test -f dist/SHA256SUMS || { echo "run make dist first"; exit 1; }
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R *.go go.mod Makefile README.md LICENSE testdata "$$copy" && \
+	$(MAKE) -C "$$copy" dist VERSION=$(VERSION) >/dev/null && for f in dist/*; do cmp "$$f" "$$copy/$$f" || exit 1; done && \
+	echo "another directory makes the same bytes"
+
 clean: ## remove what make made
 	rm -rf microtica dist .cache
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
 
-.PHONY: build test demo lint race static check ci bench clean help
+.PHONY: build test demo lint race static check ci bench dist verify-dist torture fuzz clean help
