@@ -6,6 +6,7 @@ import "syscall"
 
 // The requests that read and change a terminal's state (termios(4)).
 const (
-	getState = syscall.TIOCGETA
-	setState = syscall.TIOCSETA
+	getState          = syscall.TIOCGETA
+	setState          = syscall.TIOCSETA
+	setStateAndForget = syscall.TIOCSETAF
 )

@@ -41,7 +41,8 @@ func (t *terminal) control(request uintptr, state *syscall.Termios) error {
 }
 
 // hideUntil turns the echo off, calls ask, and waits for done, the end of ctx, or a signal that ends the program. However the
-// wait ends, and while the program is stopped by Ctrl-Z, the terminal is as it was found.
+// wait ends, and while the program is stopped by Ctrl-Z, the terminal is as it was found. Unless done ended it, what was typed so
+// far is forgotten: the shell would read it next, and show the beginning of a key.
 func (t *terminal) hideUntil(ctx context.Context, done <-chan struct{}, ask func()) error {
 	hidden := t.state
 	hidden.Lflag &^= syscall.ECHO
@@ -52,7 +53,8 @@ func (t *terminal) hideUntil(ctx context.Context, done <-chan struct{}, ask func
 		}
 	}
 	defer signal.Stop(signals)
-	defer t.control(setState, &t.state)
+	restore := uintptr(setStateAndForget)
+	defer func() { t.control(restore, &t.state) }()
 	if err := t.control(setState, &hidden); err != nil {
 		return fail("file.read", "cannot hide what is typed: %v", err).withHint("give the key on stdin from a file or a pipe")
 	}
@@ -60,13 +62,14 @@ func (t *terminal) hideUntil(ctx context.Context, done <-chan struct{}, ask func
 	for {
 		select {
 		case <-done:
+			restore = setState // what is typed behind the key is meant for the shell
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case s := <-signals:
 			switch s {
 			case syscall.SIGTSTP:
-				t.control(setState, &t.state)
+				t.control(restore, &t.state)
 				syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) // a caught SIGTSTP stops nothing any more
 			case syscall.SIGCONT:
 				t.control(setState, &hidden)
