@@ -77,8 +77,8 @@ func endless(conn net.Conn, text string) {
 	}
 }
 
-// drip writes text one byte at a time, and never comes to its end within the time that a command has.
-func drip(conn net.Conn, text string) {
+// dripFeed writes text one byte at a time, and never comes to its end within the time that a command has.
+func dripFeed(conn net.Conn, text string) {
 	for _, c := range []byte(text) {
 		if _, err := conn.Write([]byte{c}); err != nil {
 			return
@@ -160,9 +160,9 @@ func TestTortureHostileServers(t *testing.T) {
 		{"deep arrays that close", answer(rawAnswer("200 OK", `[{"a":`+strings.Repeat("[", 20000)+strings.Repeat("]", 20000)+"}]")), 6, false},
 		{"arrays as deep as may be", answer(rawAnswer("200 OK", `[{"a":`+strings.Repeat("[", 9990)+strings.Repeat("]", 9990)+"}]")), 0, false},
 		{"a drip", after(func(conn net.Conn) {
-			drip(conn, rawAnswer("200 OK", strings.Repeat(" ", 1000)+projectsBody))
+			dripFeed(conn, rawAnswer("200 OK", strings.Repeat(" ", 1000)+projectsBody))
 		}), 5, true},
-		{"a drip of header lines", after(func(conn net.Conn) { drip(conn, ok+strings.Repeat("X: y\r\n", 1000)) }), 5, true},
+		{"a drip of header lines", after(func(conn net.Conn) { dripFeed(conn, ok+strings.Repeat("X: y\r\n", 1000)) }), 5, true},
 		{"silence", silent, 5, true},
 		{"silence behind the header", after(func(conn net.Conn) { io.WriteString(conn, ok+"Content-Length: 33554432\r\n\r\n["); silent(conn) }), 5, true},
 		{"silence behind the body", after(func(conn net.Conn) { io.WriteString(conn, ok+"\r\n"+projectsBody); silent(conn) }), 5, true},
@@ -223,7 +223,7 @@ func TestTortureHostileServers(t *testing.T) {
 				defer all.Done()
 				gate <- struct{}{}
 				defer func() { <-gate }()
-				server := newRawServer(t, "127.0.0.1:0", test.handle)
+				server := newRecorder(t, "127.0.0.1:0", test.handle)
 				var m measured
 				limit := 62 * time.Second
 				if test.slow && !torture {
@@ -272,7 +272,7 @@ func TestTortureHostileTLS(t *testing.T) {
 		"noise":         func(conn net.Conn) { endless(conn, "\x16\x03\x03\xff\xff\x1b") },
 		"an alert":      func(conn net.Conn) { io.WriteString(conn, "\x15\x03\x03\x00\x02\x02\x28") },
 	} {
-		server := newRawServer(t, "127.0.0.1:0", handle)
+		server := newRecorder(t, "127.0.0.1:0", handle)
 		s := newShell(t, nil).with("MICROTICA_API_URL", "https://"+server.address(), "MICROTICA_TOKEN", testKey)
 		s.apiLimit = 700 * time.Millisecond
 		got := s.run("project", "list")

@@ -204,7 +204,7 @@ func TestTortureHostileText(t *testing.T) {
 	// The reason, the host in Location and other headers; the project that the user names.
 	var answer string
 	var mu sync.Mutex
-	wire := newRawServer(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, _ string) {
+	wire := newRecorder(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, _ string) {
 		mu.Lock()
 		defer mu.Unlock()
 		io.WriteString(conn, answer)
@@ -248,7 +248,7 @@ func TestTortureHostileText(t *testing.T) {
 			c.DNSNames, c.Subject = nil, pkix.Name{CommonName: name, Organization: []string{name}}
 			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: value}}
 		})
-		server := newRawServer(t, "127.0.0.1:0", overTLS(certificate, nil))
+		server := newRecorder(t, "127.0.0.1:0", overTLS(certificate, nil))
 		got := newShell(t, nil).with("MICROTICA_API_URL", "https://"+server.address(), "MICROTICA_TOKEN", testKey).run("project", "list")
 		check(fmt.Sprintf("a certificate for %q", name), got, 5)
 		if r < 0x80 && !strings.Contains(got.stderr, "its certificate is for a"+escapedRune(r)+"b.example") {
