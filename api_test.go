@@ -677,7 +677,11 @@ func TestASwitchOfProtocolsIsNotWaitedFor(t *testing.T) {
 		answering("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")(conn)
 		io.Copy(io.Discard, conn) // until the client hangs up
 	})
+	start := time.Now()
 	newRawShell(t, server).wantError(badAnswer(server.host, "its status is 101", 101), "project", "list")
+	if took := time.Since(start); took > 5*time.Second { // the command's limit would not end it
+		t.Errorf("it took %v", took)
+	}
 }
 
 // TestABannerBeforeTheRequestIsNotTheAPI is a server of another protocol, which speaks first.

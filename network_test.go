@@ -329,6 +329,21 @@ func TestHTTPSWithAnOwnAuthority(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, expired)
 	}
 
+	// What has begun is not asked for again, in TLS too.
+	broken := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good()}})
+	broken.answer("/projects", func(w http.ResponseWriter, _ *http.Request) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-")
+			conn.Close()
+		}
+	})
+	if got, want := process(t, env(broken.base(), ca.file), "", "project", "list"), badAnswer(broken.host(), cut, 0).fails("", false); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if seen := broken.seen(); seen != "/projects" {
+		t.Errorf("the broken API was asked for %q", seen)
+	}
+
 	// A server that wants a certificate of the client says so only after the handshake.
 	mutual := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good()}, ClientAuth: tls.RequireAnyClientCert})
 	want := insecure(mutual.host(), "tls: certificate required", tlsHint).fails("", true)
