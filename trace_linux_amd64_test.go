@@ -372,8 +372,12 @@ func TestTortureEveryCallFails(t *testing.T) {
 					if run.code != 0 {
 						refused++
 					}
+					name, rename := whole.calls[call-1], position(whole.calls, "renameat")
+					if run.code == 0 && call <= rename && (name == "write" || name == "fsync" || name == "renameat") {
+						t.Errorf("%s, %+v: %s failed, and login says %s", scene.name, p, name, run.result)
+					}
 					// After the rename only a warning can tell.
-					if name := whole.calls[call-1]; run.code == 0 && run.renamed && call > position(whole.calls, "renameat") && name == "fsync" &&
+					if run.code == 0 && call > rename && name == "fsync" &&
 						!strings.Contains(run.stderr, "warning: the key is saved, but a power failure may undo it") {
 						t.Errorf("%s, %+v: %s failed, and login says %s", scene.name, p, name, run.result)
 					}
