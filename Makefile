@@ -12,15 +12,16 @@ export GOCACHE = $(CURDIR)/.cache/go-build
 endif
 GO = CGO_ENABLED=0 go
 LDFLAGS = -s -w -X main.version=$(VERSION)
+BINARY = ./microtica$(shell go env GOEXE)
 
-build: ## build ./microtica, static
-	$(GO) build -ldflags '$(LDFLAGS)' -o microtica .
+build: ## build the static binary, ./microtica
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BINARY) .
 
 test: ## run the tests
 	$(GO) test -count=1 .
 
 demo: build ## take the binary through login, whoami and the lists, against a fake of the API
-	@MICROTICA_DEMO=$(CURDIR)/microtica $(GO) test -count=1 -run '^TestDemo$$'
+	@MICROTICA_DEMO=$(BINARY) $(GO) test -count=1 -run '^TestDemo$$'
 
 lint: ## gofmt, go vet on every platform, staticcheck
 	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted: $$files"; exit 1; }
@@ -33,14 +34,14 @@ race: ## run the tests under the race detector
 	else echo "no C compiler, which go test -race needs: SKIPPED"; fi
 
 static: build ## check that the binary is static and that nothing but the standard library is in it
-	MICROTICA_BINARY=$(CURDIR)/microtica $(GO) test -count=1 -run '^Test(BinaryIsStatic|NothingButTheStandardLibrary)$$' .
+	MICROTICA_BINARY=$(BINARY) $(GO) test -count=1 -run '^Test(BinaryIsStatic|NothingButTheStandardLibrary)$$' .
 
 check: lint race static demo ## all that make test does not check
 
 ci: test check ## everything
 
 bench: build ## time the binary against curl, jq and a bare Go program
-	@MICROTICA_BENCH=$(CURDIR)/microtica $(GO) test -count=1 -timeout 30m -run '^TestBench$$'
+	@MICROTICA_BENCH=$(BINARY) $(GO) test -count=1 -timeout 30m -run '^TestBench$$'
 
 # What awk drops is the noise of -v; it fails where a test does.
 torture: ## run the tests that try to lose or leak the key with the large numbers that README quotes
@@ -64,7 +65,7 @@ verify-dist: ## build the archives again in another directory, and compare
 	echo "another directory makes the same bytes"
 
 clean: ## remove what make made
-	rm -rf microtica dist .cache
+	rm -rf microtica microtica.exe dist .cache
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -247,6 +248,7 @@ func builtBinary(t testing.TB) string {
 var testDir string
 
 func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // where net/http's servers write of what their clients do, as the tests make them
 	os.Exit(func() int {
 		var err error
 		if testDir, err = os.MkdirTemp("", "microtica-test-"); err != nil {
