@@ -77,42 +77,41 @@ func runLogin(ctx context.Context, a *app) error {
 // readKey returns the text of the key from stdin: one hidden line from a terminal, else all there is. A text that is too long
 // for a key is auth.malformed, and the rest of it is not read.
 func (a *app) readKey(ctx context.Context) (text string, err error) {
-	from, done := a.stdin, make(chan struct{})
 	tty := openTerminal(a.stdin)
-	var failed error
+	done := make(chan error, 1)
 	go func() { // so that a signal can end the wait
-		defer close(done)
+		from, err := a.stdin, error(nil)
 		if tty != nil {
 			var line string
-			if line, failed = bufio.NewReader(io.LimitReader(a.stdin, maxKeyBytes+2)).ReadString('\n'); failed == io.EOF {
-				failed = nil
+			if line, err = bufio.NewReader(io.LimitReader(from, maxKeyBytes+2)).ReadString('\n'); err == io.EOF {
+				err = nil
 			}
 			from = strings.NewReader(line)
 		}
-		if failed == nil {
-			text, failed = readKeyText(from)
+		if err == nil {
+			text, err = readKeyText(from)
 		}
+		done <- err
 	}()
 	if tty != nil {
 		err = tty.hideUntil(ctx, done, func() { fmt.Fprint(a.stderr, "API key"+promptSuffix+": ") })
 		fmt.Fprintln(a.stderr)
 	} else {
 		select {
-		case <-done:
+		case err = <-done:
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		}
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return text, nil
+	case err == errTooLarge:
+		return "", fail("auth.malformed", "the API key from stdin is %v", err).withHint("give the key alone on stdin")
+	case codeOf(err) != "":
 		return "", err
 	}
-	if failed == errTooLarge {
-		return "", fail("auth.malformed", "the API key from stdin is %v", failed).withHint("give the key alone on stdin")
-	}
-	if failed != nil {
-		return "", fail("file.read", "cannot read the API key from stdin: %v", withoutPath(failed))
-	}
-	return text, nil
+	return "", fail("file.read", "cannot read the API key from stdin: %v", withoutPath(err))
 }
 
 // runLogout removes the stored key.

@@ -27,12 +27,12 @@ func openTerminal(in io.Reader) *terminal {
 	return &terminal{}
 }
 
-// hideUntil calls ask, and waits for done or the end of ctx.
-func (t *terminal) hideUntil(ctx context.Context, done <-chan struct{}, ask func()) error {
+// hideUntil calls ask, and waits for done, whose error it returns, or the end of ctx.
+func (t *terminal) hideUntil(ctx context.Context, done <-chan error, ask func()) error {
 	ask()
 	select {
-	case <-done:
-		return nil
+	case err := <-done:
+		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -40,10 +41,10 @@ func (t *terminal) control(request uintptr, state *syscall.Termios) error {
 	return nil
 }
 
-// hideUntil turns the echo off, calls ask, and waits for done, the end of ctx, or a signal that ends the program. However the
-// wait ends, and while the program is stopped by Ctrl-Z, the terminal is as it was found. Unless done ended it, what was typed so
-// far is forgotten: the shell would read it next, and show the beginning of a key.
-func (t *terminal) hideUntil(ctx context.Context, done <-chan struct{}, ask func()) error {
+// hideUntil turns the echo off, calls ask, and waits for done, whose error it returns, the end of ctx, or a signal that ends the
+// program. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal is as it was found. Unless done ended
+// it, what was typed so far is forgotten: the shell would read it next, and show the beginning of a key.
+func (t *terminal) hideUntil(ctx context.Context, done <-chan error, ask func()) error {
 	hidden := t.state
 	hidden.Lflag &^= syscall.ECHO
 	signals := make(chan os.Signal, 8)
@@ -61,9 +62,12 @@ func (t *terminal) hideUntil(ctx context.Context, done <-chan struct{}, ask func
 	ask()
 	for {
 		select {
-		case <-done:
+		case err := <-done:
+			if errors.Is(err, syscall.EIO) || t.control(getState, new(syscall.Termios)) != nil {
+				return interrupted(int(syscall.SIGHUP)) // the terminal is gone: the read ended before the signal came
+			}
 			restore = setState // what is typed behind the key is meant for the shell
-			return nil
+			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case s := <-signals:
