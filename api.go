@@ -145,14 +145,17 @@ func (c *client) me(ctx context.Context) error {
 
 // checkList fails unless list is an array of objects.
 func (c *client) checkList(list any, what string) error {
-	all, ok := elements(list)
-	if !ok {
+	objects := true
+	isList := eachElement(list, func(element any) bool {
+		n, ok := element.(node)
+		objects = ok && n.isObject()
+		return objects
+	})
+	switch {
+	case !isList:
 		return c.badResponse("it holds no list of " + what)
-	}
-	for _, element := range all {
-		if n, ok := element.(node); !ok || !n.isObject() {
-			return c.badResponse("its list of " + what + " holds something else than objects")
-		}
+	case !objects:
+		return c.badResponse("its list of " + what + " holds something else than objects")
 	}
 	return nil
 }
@@ -170,8 +173,7 @@ type verdict struct {
 func (c *client) tryKey(ctx context.Context) verdict {
 	list, err := c.projects(ctx)
 	if err == nil {
-		all, _ := elements(list)
-		return verdict{accepted: true, visible: number(strconv.Itoa(len(all)))}
+		return verdict{accepted: true, visible: number(strconv.Itoa(arrayLength(list)))}
 	}
 	var f *failure
 	errors.As(err, &f)

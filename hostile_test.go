@@ -159,6 +159,8 @@ func TestTortureHostileServers(t *testing.T) {
 		{"deep objects", answer(rawAnswer("200 OK", strings.Repeat(`{"a":`, maxBodyBytes/5))), 6, false},
 		{"deep arrays that close", answer(rawAnswer("200 OK", `[{"a":`+strings.Repeat("[", 20000)+strings.Repeat("]", 20000)+"}]")), 6, false},
 		{"arrays as deep as may be", answer(rawAnswer("200 OK", `[{"a":`+strings.Repeat("[", 9990)+strings.Repeat("]", 9990)+"}]")), 0, false},
+		{"a million empty objects", answer(rawAnswer("200 OK", "["+strings.Repeat("{},", 1<<20)+"{}]")), 0, false},
+		{"eight million numbers", answer(rawAnswer("200 OK", "["+strings.Repeat("0,", 8<<20)+"0]")), 6, false},
 		{"a drip", after(func(conn net.Conn) {
 			dripFeed(conn, rawAnswer("200 OK", strings.Repeat(" ", 1000)+projectsBody))
 		}), 5, true},
@@ -240,7 +242,10 @@ func TestTortureHostileServers(t *testing.T) {
 					m = measure(t, []string{"HOME=" + home, "USERPROFILE=" + home, "MICROTICA_TOKEN=" + testKey, "MICROTICA_API_URL=http://" + server.address() + fakePrefix}, testKey, strings.Fields(line)...)
 				}
 				runs.Add(1)
-				_, connections := server.taken()
+				log, connections := server.taken()
+				if strings.Contains(log, "Accept-Encoding") {
+					t.Errorf("%s, %s: it asks for a packed answer", test.name, line)
+				}
 				if m.code != code || (m.stdout == "") != (code != 0) || connections < 1 || connections > 3 || strings.ContainsAny(m.stdout+m.stderr, "\x1b\a\x00") {
 					t.Errorf("%s, %s: %d connections, %.1000s, want exit %d", test.name, line, connections, m.result, code)
 				}

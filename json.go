@@ -253,19 +253,36 @@ func (d *document) value(i uint32) any {
 
 // elements returns the values of an array; false for any other value.
 func elements(v any) ([]any, bool) {
+	if list, ok := v.([]any); ok {
+		return list, ok
+	}
+	list := make([]any, 0, arrayLength(v))
+	ok := eachElement(v, func(element any) bool {
+		list = append(list, element)
+		return true
+	})
+	return list, ok
+}
+
+// eachElement calls f with the values of an array in turn until f returns false, without a list of them, for a dense answer
+// holds millions. It returns false for any other value than an array.
+func eachElement(v any, f func(element any) bool) bool {
 	n, ok := v.(node)
 	if !ok {
 		list, ok := v.([]any)
-		return list, ok
+		for _, element := range list {
+			if !f(element) {
+				break
+			}
+		}
+		return ok
 	}
 	if n.doc.first(n.at) != '[' {
-		return nil, false
+		return false
 	}
-	list := make([]any, 0, arrayLength(v))
-	for i := n.at + 1; i < n.doc.entries[n.at].end; i = n.doc.after(i) {
-		list = append(list, n.doc.value(i))
+	for i := n.at + 1; i < n.doc.entries[n.at].end && f(n.doc.value(i)); i = n.doc.after(i) {
 	}
-	return list, true
+	return true
 }
 
 // arrayLength returns the number of an array's elements without making them; 0 for any other value.

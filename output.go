@@ -42,25 +42,28 @@ func (a *app) warn(code, format string, args ...any) {
 	}
 }
 
-// printTable writes a header and the rows that row returns, in columns two spaces apart. text/tabwriter would do, but for a
-// long list it takes several times the memory and the time.
-func printTable(w io.Writer, header []string, list []any, row func(element any) []string) {
-	rows := append(make([][]string, 0, len(list)+1), header)
-	for _, element := range list {
-		rows = append(rows, row(element))
-	}
+// printTable writes a header and the rows that row returns for a list's elements, in columns two spaces apart. It makes each
+// row twice, to measure and to write: keeping them, as text/tabwriter does, takes many times the memory of a long list.
+func printTable(w io.Writer, header []string, list any, row func(element any) []string) {
 	widths := make([]int, len(header)-1) // the last column needs none
-	for _, cells := range rows {
+	measure := func(cells []string) bool {
 		for i := range widths {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cells[i]))
 		}
+		return true
 	}
-	for _, cells := range rows {
+	write := func(cells []string) bool {
 		for i, width := range widths {
 			io.WriteString(w, cells[i])
 			io.WriteString(w, strings.Repeat(" ", width-utf8.RuneCountInString(cells[i])+2))
 		}
-		io.WriteString(w, cells[len(widths)]+"\n")
+		_, err := io.WriteString(w, cells[len(widths)]+"\n")
+		return err == nil
+	}
+	for _, do := range []func([]string) bool{measure, write} {
+		if do(header) {
+			eachElement(list, func(element any) bool { return do(row(element)) })
+		}
 	}
 }
 
