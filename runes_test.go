@@ -213,7 +213,7 @@ func TestTortureHostileText(t *testing.T) {
 	for i, r := range runes {
 		text := string(r)
 		percent := strings.ReplaceAll(fmt.Sprintf("% x", text), " ", "%")
-		for _, a := range []string{
+		for j, a := range []string{
 			rawAnswer("500 a"+text+"b", "{}"),
 			rawAnswer("302 Found", "{}", "Location: http://a"+text+"b.example/"+text),
 			rawAnswer("302 Found", "{}", "Location: http://a%"+percent+"b.example/"),
@@ -222,6 +222,9 @@ func TestTortureHostileText(t *testing.T) {
 			rawAnswer("500 No", text),
 			"HTTP/1.1 " + text + "\r\n\r\n",
 		} {
+			if !torture && (i+j)%4 != 0 {
+				continue
+			}
 			mu.Lock()
 			answer = a
 			mu.Unlock()
@@ -238,7 +241,10 @@ func TestTortureHostileText(t *testing.T) {
 	}
 
 	// Certificates: a name with each rune, signed or not; it is looked at before the authority.
-	for _, r := range runes {
+	for i, r := range runes {
+		if !torture && i%4 != 0 {
+			continue
+		}
 		name := "a" + string(r) + "b.example"
 		value, err := asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 2, Bytes: []byte(name)}})
 		if err != nil {

@@ -82,7 +82,7 @@ func TestTortureKilledAtRandom(t *testing.T) {
 	slices.Sort(runs)
 	length := runs[len(runs)/2]
 
-	kills, early, late, before, after := times(60, 3000), 0, 0, 0, 0
+	kills, early, late, before, after := times(40, 3000), 0, 0, 0, 0
 	center := length / 2
 	for i := range kills {
 		home := newHome()
