@@ -248,13 +248,14 @@ func TestTortureALimitAndAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ name, options, prepare, says string }{
-		{"full", "size=16k", `dd if=/dev/zero of=fill bs=4k 2>/dev/null`, "no space left on device"},
-		{"without inodes", "size=1m,nr_inodes=4", `: >fill`, "no space left on device"},
-		{"read-only", "size=1m", `mount -o remount,ro "$HOME"`, "read-only file system"},
+		{"full", "size=16k", `dd if=/dev/zero of=fill bs=4k 2>/dev/null || true`, "no space left on device"},
+		{"without inodes", "size=1m,nr_inodes=4", `touch fill 2>/dev/null || true`, "no space left on device"},
+		{"read-only", "size=1m", `mount -o remount,ro "$HOME" 2>/dev/null || mount -o remount,bind,ro "$HOME"`, "read-only file system"},
 	} {
 		script := `set -e; mount -t tmpfs -o ` + test.options + `,mode=700 none "$HOME"; cd "$HOME"; mkdir -m 700 .microtica
-			umask 077; printf '%s\n' "$OLD" >.microtica/credentials; echo mounted
-			` + test.prepare + ` || :; set +e; "$PROGRAM" login --no-verify; echo "code $?"; cat .microtica/credentials; ls -A .microtica; stat -c %a .microtica/credentials`
+			umask 077; printf '%s\n' "$OLD" >.microtica/credentials
+			` + test.prepare + `
+			echo mounted; set +e; "$PROGRAM" login --no-verify; echo "code $?"; cat .microtica/credentials; ls -A .microtica; stat -c %a .microtica/credentials`
 		env := []string{"HOME=" + disk, "PROGRAM=" + builtBinary(t), "OLD=" + otherKey, "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 		got := runAs(t, nil, env, testKey, "/bin/sh", "-c", `exec unshare -rm /bin/sh -c "$0"`, script)
 		if !strings.HasPrefix(got.stdout, "mounted\n") {
