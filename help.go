@@ -182,7 +182,7 @@ Example:
 const completionHelp = `Prints a script for a shell, which then completes the words and flags of microtica. It asks nothing of the API.
 
 Examples:
-  source <(microtica completion bash)
+  eval "$(microtica completion bash)"
   microtica completion bash > /usr/share/bash-completion/completions/microtica
   microtica completion zsh > "${fpath[1]}/_microtica"
   microtica completion fish > ~/.config/fish/completions/microtica.fish`

@@ -261,7 +261,10 @@ func elements(v any) ([]any, bool) {
 		list = append(list, element)
 		return true
 	})
-	return list, ok
+	if !ok {
+		return nil, false
+	}
+	return list, true
 }
 
 // eachElement calls f with the values of an array in turn until f returns false, without a list of them, for a dense answer

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -232,6 +233,9 @@ func builtBinary(t testing.TB) string {
 	t.Helper()
 	binary.once.Do(func() {
 		binary.path = filepath.Join(testDir, "microtica")
+		if runtime.GOOS == "windows" {
+			binary.path += ".exe"
+		}
 		build := exec.Command("go", "build", "-ldflags", "-s -w -X main.version=test", "-o", binary.path, ".")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false -tags=nethttpomithttp2")
 		if out, err := build.CombinedOutput(); err != nil {
