@@ -65,6 +65,8 @@ func (a *app) apiURL() (*url.URL, error) {
 		wrong = "holds a user name or password"
 	case u.Hostname() == "":
 		wrong = "has no host"
+	case strings.Contains(u.Hostname(), ":") && u.Host[0] != '[':
+		wrong = "cannot be parsed" // h:1:2, of which net/url takes the last part for the port
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		wrong = "has a query or a fragment"
 	case looksLikeKey(text):
@@ -85,7 +87,8 @@ func (a *app) apiURL() (*url.URL, error) {
 
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && ip.IsLoopback()
+	// Not strings.EqualFold, for which U+017F is an s.
+	return strings.ToLower(host) == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // newClient returns a client for the address that the environment names and the key in use.
