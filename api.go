@@ -371,7 +371,8 @@ func (c *client) mask() (secret, shown string) { return c.key.raw(), c.key.Strin
 func (c *client) retryAfter(res *http.Response) (time.Duration, bool) {
 	const most = 1e9 // seconds: time.Duration ends at 9e9
 	text := res.Header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		seconds, _ := strconv.ParseUint(text, 10, 64) // of a number out of range, the largest
 		return time.Duration(min(seconds, most)) * time.Second, true
 	}
 	date, err := http.ParseTime(text)

@@ -453,6 +453,7 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 		{"Fri, 31 Dec 9999 23:59:59 GMT", asked(1000000000), nil},
 		{"-1", later, []time.Duration{-1, -1}},
 		{"-99999999999999999999999", later, []time.Duration{-1, -1}},
+		{"99999999999999999999x", later, []time.Duration{-1, -1}},
 		{"+5", later, []time.Duration{-1, -1}},
 		{"1.5", later, []time.Duration{-1, -1}},
 		{"1e3", later, []time.Duration{-1, -1}},
