@@ -79,7 +79,7 @@ func (a *app) apiURL() (*url.URL, error) {
 		}
 	}
 	if wrong != "" {
-		return nil, fail("usage.url", "MICROTICA_API_URL %s", wrong).withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
+		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
 	}
 	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
 	return u, nil
@@ -123,7 +123,7 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 	answer, err := c.get(ctx, "project "+project, "projects", url.PathEscape(project), "details")
 	var f *failure
 	if errors.As(err, &f) && f.status == 404 {
-		f.code, f.message = "api.not_found", fmt.Sprintf("the API finds no project %s that key %v can see (HTTP 404)%s", project, c.key, f.said)
+		f.code, f.message = codeAPINotFound, fmt.Sprintf("the API finds no project %s that key %v can see (HTTP 404)%s", project, c.key, f.said)
 		f.withHint("run 'microtica project list' to see the projects")
 	}
 	if err != nil {
@@ -181,9 +181,9 @@ func (c *client) tryKey(ctx context.Context) verdict {
 	var f *failure
 	errors.As(err, &f)
 	switch f.code {
-	case "auth.rejected":
+	case codeAuthRejected:
 		return verdict{accepted: false, err: err}
-	case "api.forbidden":
+	case codeAPIForbidden:
 	default:
 		return verdict{err: err}
 	}
@@ -194,9 +194,9 @@ func (c *client) tryKey(ctx context.Context) verdict {
 	var second *failure
 	errors.As(err, &second)
 	switch second.code {
-	case "interrupted":
+	case codeInterrupted:
 		return verdict{err: err}
-	case "auth.rejected", "api.forbidden":
+	case codeAuthRejected, codeAPIForbidden:
 		return verdict{accepted: false, err: c.rejected(second.status, second.said)}
 	}
 	f.message = fmt.Sprintf("key %v from %s has no project-wide read access, or does not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
@@ -207,7 +207,7 @@ func (c *client) tryKey(ctx context.Context) verdict {
 // reached tells whether a result means that the API itself answered.
 func reached(err error) bool {
 	switch codeOf(err) {
-	case "", "auth.rejected", "api.forbidden", "api.refused", "api.rate_limited", "api.server":
+	case nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused, codeAPIRateLimited, codeAPIServer:
 		return true
 	}
 	return false
@@ -259,7 +259,7 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 	res, err := c.transport(&progress).RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		f := c.unreachable(ctx, err, progress.Load())
-		if f.code == "network.connect" && progress.Load() == asked {
+		if f.code == codeNetworkConnect && progress.Load() == asked {
 			return nil, backoff(try), f // the connection ended, and nothing tells that the API saw the request
 		}
 		return nil, final, f
@@ -289,7 +289,7 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 	location, _ := res.Location()
 	f := c.statusFailure(res.StatusCode, location, what, answer)
 	wait, told := c.retryAfter(res)
-	if wait > 0 && f.retryable() {
+	if wait > 0 && f.code.retryable {
 		f.withHint("try again in %d seconds, as the API asks", (wait+time.Second-1)/time.Second)
 	}
 	if !told {

@@ -50,14 +50,14 @@ const valueFlags = "--token --project --query"
 // runCompletion prints the script for the shell that its word names.
 func runCompletion(_ context.Context, a *app) error {
 	if len(a.words) == 0 {
-		return fail("usage", "no shell is named: %s", strings.Join(shells, ", ")).withHint("run 'microtica help completion'")
+		return fail(codeUsage, "no shell is named: %s", strings.Join(shells, ", ")).withHint("run 'microtica help completion'")
 	}
 	if len(a.words) > 1 {
-		return fail("usage", "unexpected argument %s", shown(a.words[1])).withHint("run 'microtica help completion'")
+		return fail(codeUsage, "unexpected argument %s", shown(a.words[1])).withHint("run 'microtica help completion'")
 	}
 	shell := a.words[0]
 	if !slices.Contains(shells, shell) {
-		return fail("usage", "unknown shell %s: it is one of %s", shown(shell), strings.Join(shells, ", ")).withHint("run 'microtica help completion'")
+		return fail(codeUsage, "unknown shell %s: it is one of %s", shown(shell), strings.Join(shells, ", ")).withHint("run 'microtica help completion'")
 	}
 	var b strings.Builder
 	words, next := completions()
@@ -87,7 +87,7 @@ func runCompletion(_ context.Context, a *app) error {
 		b.WriteString("  esac\n}\nif [ \"$funcstack[1]\" = _microtica ]; then\n  _microtica\nelse\n  compdef _microtica microtica\nfi\n")
 	}
 	if _, err := io.WriteString(a.stdout, b.String()); err != nil {
-		return fail("output.write", "cannot write to stdout: %v", withoutPath(err))
+		return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func parseKey(text, source string) (key, error) {
 			return key{&text}, nil
 		}
 	}
-	return key{}, fail("auth.malformed", "the API key from %s %s", source, wrong).
+	return key{}, fail(codeAuthMalformed, "the API key from %s %s", source, wrong).
 		withHint("copy the whole key, mic_…_…, as Microtica's console shows it once, when it is created")
 }
 
@@ -120,27 +120,27 @@ func (a *app) findKey() (key, string, error) {
 		text, _, err := readKeyFile(path)
 		if err != nil {
 			if looksLikeKey(path) {
-				return key{}, source, fail("file.read", "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file").
+				return key{}, source, fail(codeFileRead, "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file").
 					withHint("set MICROTICA_TOKEN to the key instead")
 			}
-			return key{}, source, fail("file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, %s: %v", path, err).
+			return key{}, source, fail(codeFileRead, "cannot read the API key from MICROTICA_TOKEN_FILE, %s: %v", path, err).
 				withHint("set MICROTICA_TOKEN_FILE to a readable file that holds the key")
 		}
 		k, err := parseKey(text, source)
 		return k, source, err
 	}
 
-	path, err := a.credentialsPath("auth.missing")
+	path, err := a.credentialsPath(codeAuthMissing)
 	if err != nil {
 		return key{}, "", err
 	}
 	text, info, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return key{}, "", fail("auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, and none is saved in %s", path).
+		return key{}, "", fail(codeAuthMissing, "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, and none is saved in %s", path).
 			withHint("run 'microtica login', or set MICROTICA_TOKEN")
 	}
 	if err != nil {
-		return key{}, path, fail("file.read", "cannot read the saved API key in %s: %v", path, err).
+		return key{}, path, fail(codeFileRead, "cannot read the saved API key in %s: %v", path, err).
 			withHint("move %s away and run 'microtica login'", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o066 != 0 && runtime.GOOS != "windows" {
@@ -155,7 +155,7 @@ func (a *app) findKey() (key, string, error) {
 }
 
 // credentialsPath returns the path of the stored key. Without a home directory it fails with the given code.
-func (a *app) credentialsPath(code string) (string, error) {
+func (a *app) credentialsPath(c *code) (string, error) {
 	variable := "HOME"
 	if runtime.GOOS == "windows" {
 		variable = "USERPROFILE"
@@ -163,9 +163,9 @@ func (a *app) credentialsPath(code string) (string, error) {
 	home := a.getenv(variable)
 	switch {
 	case home == "":
-		return "", fail(code, "no place for a saved API key: %s is not set", variable).withHint("set MICROTICA_TOKEN to the key")
+		return "", fail(c, "no place for a saved API key: %s is not set", variable).withHint("set MICROTICA_TOKEN to the key")
 	case !filepath.IsAbs(home):
-		return "", fail(code, "no place for a saved API key: %s is not an absolute path", variable).withHint("set MICROTICA_TOKEN to the key")
+		return "", fail(c, "no place for a saved API key: %s is not an absolute path", variable).withHint("set MICROTICA_TOKEN to the key")
 	}
 	return filepath.Join(home, ".microtica", "credentials"), nil
 }
@@ -249,7 +249,7 @@ func (a *app) saveKey(k key, path string) error {
 		}
 	}
 	if err != nil {
-		return fail("file.write", "cannot save the API key in %s: %v", path, withoutPath(err)).
+		return fail(codeFileWrite, "cannot save the API key in %s: %v", path, withoutPath(err)).
 			withHint("set MICROTICA_TOKEN where nothing can be saved")
 	}
 	if err := syncDirectory(dir); err != nil {
@@ -270,7 +270,7 @@ func keepForeignFile(path string) error {
 		}
 		err = errors.New("it holds something else than an API key")
 	}
-	return fail("file.write", "will not replace or remove %s: %v", path, err).withHint("move %s away", path)
+	return fail(codeFileWrite, "will not replace or remove %s: %v", path, err).withHint("move %s away", path)
 }
 
 // writeSynced writes text to a new file of mode 0600 and waits until it is on the disk.
@@ -345,7 +345,7 @@ func (a *app) removeKey(path string) (bool, error) {
 		}
 	}
 	if err != nil {
-		return false, fail("file.write", "cannot remove the saved API key in %s: %v", path, withoutPath(err)).
+		return false, fail(codeFileWrite, "cannot remove the saved API key in %s: %v", path, withoutPath(err)).
 			withHint("remove %s by hand", path)
 	}
 	return count > 0, nil

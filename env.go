@@ -12,7 +12,7 @@ func runEnvList(ctx context.Context, a *app) error {
 	project := a.project.value
 	if !a.project.given {
 		if project = a.getenv("MICROTICA_PROJECT_ID"); project == "" {
-			return fail("usage.project", "no project: neither --project nor MICROTICA_PROJECT_ID is given").
+			return fail(codeUsageProject, "no project: neither --project nor MICROTICA_PROJECT_ID is given").
 				withHint("run 'microtica project list' to see the projects' ids")
 		}
 		if err := checkProject(project, "MICROTICA_PROJECT_ID"); err != nil {
@@ -45,7 +45,7 @@ func checkProject(id, source string) error {
 	default:
 		return nil
 	}
-	return fail("usage.project", "%s %s", source, wrong).withHint("run 'microtica project list' to see the projects' ids")
+	return fail(codeUsageProject, "%s %s", source, wrong).withHint("run 'microtica project list' to see the projects' ids")
 }
 
 // lastDeployed returns an environment's time of last deployment, in UTC to the minute. The API gives a number, which is taken

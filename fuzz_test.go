@@ -42,7 +42,7 @@ func FuzzKey(f *testing.F) {
 		}
 		if err != nil {
 			var failed *failure
-			if !errors.As(err, &failed) || failed.code != "auth.malformed" || len(failed.message) > 120 {
+			if !errors.As(err, &failed) || failed.code.name != "auth.malformed" || len(failed.message) > 120 {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
@@ -78,15 +78,15 @@ func FuzzCredentialsFile(f *testing.F) {
 			t.Fatalf("%q: from %s, %s", content, source, &stderr)
 		case err == nil && (malformed != nil || k.raw() != want.raw()):
 			t.Fatalf("%q is read as %q", content, k.raw())
-		case err != nil && (!errors.As(err, &failed) || failed.code != "auth.malformed" && failed.code != "file.read"):
+		case err != nil && (!errors.As(err, &failed) || failed.code.name != "auth.malformed" && failed.code.name != "file.read"):
 			t.Fatalf("%q: %v", content, err)
-		case err != nil && failed.code == "file.read" && len(content) <= maxKeyBytes:
+		case err != nil && failed.code.name == "file.read" && len(content) <= maxKeyBytes:
 			t.Fatalf("%q: %v", content, err)
 		case err != nil && malformed == nil && len(content) <= maxKeyBytes+1:
 			t.Fatalf("%q is a key: %v", content, err)
 		}
 		// What is no key and not empty is not ours to replace.
-		mine := err == nil || malformed == nil && failed.code == "auth.malformed" || trimKey(string(content)) == "" && failed.code == "auth.malformed"
+		mine := err == nil || malformed == nil && failed.code.name == "auth.malformed" || trimKey(string(content)) == "" && failed.code.name == "auth.malformed"
 		if kept := keepForeignFile(path); mine != (kept == nil) {
 			t.Fatalf("%q: may be replaced: %v, %v", content, kept, err)
 		}
@@ -104,7 +104,7 @@ func FuzzAPIURL(f *testing.F) {
 		u, err := a.apiURL()
 		if err != nil {
 			var failed *failure
-			if !errors.As(err, &failed) || failed.code != "usage.url" || len(failed.message)+len(failed.hint) > 250 {
+			if !errors.As(err, &failed) || failed.code.name != "usage.url" || len(failed.message)+len(failed.hint) > 250 {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return

@@ -100,7 +100,7 @@ func runHelp(_ context.Context, a *app) error {
 		page = b.String()
 	}
 	if _, err := io.WriteString(a.stdout, page); err != nil {
-		return fail("output.write", "cannot write to stdout: %v", withoutPath(err))
+		return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
 	}
 	return nil
 }

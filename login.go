@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 )
 
 // What messages call the places that login takes a key from.
@@ -15,21 +14,18 @@ const (
 	sourceStdin = "stdin"
 )
 
-// verifyLimit is how long login tries to reach the API before it saves the key unchecked.
-const verifyLimit = 5 * time.Second
-
 // runLogin saves a key, after asking the API whether it works. Where the API cannot be reached the key is saved all the
 // same, so that an image can be built without a network; a key that the API rejects is not.
 func runLogin(ctx context.Context, a *app) error {
-	verify := !a.noVerify.given
-	c := &client{app: a, source: sourceStdin, limit: verifyLimit}
+	verify := !a.noVerify
+	c := &client{app: a, source: sourceStdin, limit: a.verifyLimit}
 	var err error
 	if verify {
 		if c.base, err = a.apiURL(); err != nil {
 			return err
 		}
 	}
-	path, err := a.credentialsPath("file.write")
+	path, err := a.credentialsPath(codeFileWrite)
 	if err != nil {
 		return err
 	}
@@ -40,7 +36,7 @@ func runLogin(ctx context.Context, a *app) error {
 		return err
 	}
 	if trimKey(text) == "" {
-		return fail("usage", "no API key: %s is empty", c.source).withHint("run 'microtica login < FILE' with a file that holds the key")
+		return fail(codeUsage, "no API key: %s is empty", c.source).withHint("run 'microtica login < FILE' with a file that holds the key")
 	}
 	if c.key, err = parseKey(text, c.source); err != nil {
 		return err
@@ -68,7 +64,7 @@ func runLogin(ctx context.Context, a *app) error {
 		a.warn("key.overridden", "%s is set and overrides the key just saved", variable)
 	}
 	return a.print(newObject("apiKeyPrefix", c.key.String(), "credentialsFile", path, "verified", verified), func(w io.Writer) {
-		if !a.quiet.given {
+		if !a.quiet {
 			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(path))
 		}
 	})
@@ -107,16 +103,16 @@ func (a *app) readKey(ctx context.Context) (text string, err error) {
 	case err == nil:
 		return text, nil
 	case err == errTooLarge:
-		return "", fail("auth.malformed", "the API key from stdin is %v", err).withHint("give the key alone on stdin")
-	case codeOf(err) != "":
+		return "", fail(codeAuthMalformed, "the API key from stdin is %v", err).withHint("give the key alone on stdin")
+	case codeOf(err) != nil:
 		return "", err
 	}
-	return "", fail("file.read", "cannot read the API key from stdin: %v", withoutPath(err))
+	return "", fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(err))
 }
 
 // runLogout removes the stored key.
 func runLogout(_ context.Context, a *app) error {
-	path, err := a.credentialsPath("file.write")
+	path, err := a.credentialsPath(codeFileWrite)
 	if err != nil {
 		return err
 	}
@@ -132,7 +128,7 @@ func runLogout(_ context.Context, a *app) error {
 	}
 	return a.print(newObject("credentialsFile", path, "removed", removed), func(w io.Writer) {
 		switch {
-		case a.quiet.given:
+		case a.quiet:
 		case removed:
 			fmt.Fprintf(w, "Removed the API key saved in %s\n", clean(path))
 		default:

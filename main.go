@@ -41,19 +41,28 @@ import (
 // version is set when the program is built (-ldflags "-X main.version=…").
 var version = "dev"
 
-// app is one run of the program: what main injects, so that a test can drive every command, and what the command line says.
+// app is what main injects, so that a test can drive every command, and what the command line says.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	now            func() time.Time
 	sleep          func(context.Context, time.Duration) error
-	apiLimit       time.Duration // for all that a command does at the API together
+	apiLimit       time.Duration // for everything that a command does at the API, together
+	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
 
-	json                            bool // --json or --query is anywhere on the command line
-	quiet, project, token, noVerify option
-	query                           queryOption
-	words                           []string // what stands behind the command's name
+	options
+}
+
+// options is what the command line says.
+type options struct {
+	json     bool // print JSON: --json or --query was given
+	quiet    bool
+	noVerify bool
+	token    option
+	project  option
+	query    *query   // nil without --query
+	words    []string // the arguments that follow the command's name
 }
 
 func main() {
@@ -70,7 +79,7 @@ func main() {
 		signal.Stop(signals) // a second one ends the program at once
 		cancel(interrupted(int(s.(syscall.Signal))))
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
 
@@ -133,13 +142,18 @@ func (o *option) Set(value string) error {
 // parse finds the command that args name, and its flags. Each word gets a flag set of its own, with the global flags in it, so
 // that these may stand anywhere. The command is nil where args name none.
 func (a *app) parse(args []string) (*command, error) {
-	var asJSON, help, h, asVersion option
+	var asJSON, help, h, asVersion, quiet, noVerify, expression option
+	expression.check = func(text string) (err error) {
+		a.query, err = compileQuery(text)
+		return err
+	}
+	defer func() { a.quiet, a.noVerify = quiet.given, noVerify.given }()
 	a.project.check = func(id string) error { return checkProject(id, "--project") }
-	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &a.quiet, &a.noVerify} {
+	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &quiet, &noVerify} {
 		o.noValue = true
 	}
-	options := map[string]*option{"json": &asJSON, "quiet": &a.quiet, "project": &a.project, "query": a.query.flag(), "help": &help, "h": &h,
-		"version": &asVersion, "token": &a.token, "no-verify": &a.noVerify}
+	options := map[string]*option{"json": &asJSON, "quiet": &quiet, "project": &a.project, "query": &expression, "help": &help, "h": &h,
+		"version": &asVersion, "token": &a.token, "no-verify": &noVerify}
 	words := ""
 	for {
 		rest, err := parseFlags(options, append(flagsOf(words), "h"), args)
@@ -160,7 +174,7 @@ func (a *app) parse(args []string) (*command, error) {
 			return nil, nil
 		case len(rest) == 0:
 			list := strings.Join(wordsAfter(words), ", ")
-			return nil, fail("usage", "'microtica %s' needs a subcommand: %s", words, list).withHint("run 'microtica help %s'", words)
+			return nil, fail(codeUsage, "'microtica %s' needs a subcommand: %s", words, list).withHint("run 'microtica help %s'", words)
 		}
 		candidates := wordsAfter(words)
 		if !slices.Contains(candidates, rest[0]) {
@@ -177,7 +191,7 @@ func (a *app) accept(c *command, words string, help bool) (*command, error) {
 		return findCommand("help"), nil
 	}
 	if len(a.words) > 0 && c.name != "help" && c.name != "completion" {
-		return nil, fail("usage", "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
+		return nil, fail(codeUsage, "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
 	}
 	return c, nil
 }
@@ -198,7 +212,7 @@ func parseFlags(options map[string]*option, names, args []string) ([]string, err
 		if err := options[name].err; errors.As(err, &f) {
 			return nil, f
 		} else if err != nil {
-			return nil, fail("usage", "--%s %v", name, err).withHint("run 'microtica help'")
+			return nil, fail(codeUsage, "--%s %v", name, err).withHint("run 'microtica help'")
 		}
 	}
 	at := len(args) - fs.NArg() - 1 // the flag is the last word that was taken, but for one like ---x
@@ -207,14 +221,14 @@ func parseFlags(options map[string]*option, names, args []string) ([]string, err
 	}
 	word, _, _ := strings.Cut(args[at], "=")
 	if fs.Lookup(strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")) != nil {
-		return nil, fail("usage", "%s needs a value", word).withHint("run 'microtica help'")
+		return nil, fail(codeUsage, "%s needs a value", word).withHint("run 'microtica help'")
 	}
 	return nil, unknown("flag", word, names, "microtica help")
 }
 
 // unknown returns the error for a word that is none of the candidates, with the one that is meant if that can be told.
 func unknown(kind, word string, candidates []string, help string) *failure {
-	f := fail("usage", "unknown %s %s", kind, shown(word)).withHint("run '%s'", help)
+	f := fail(codeUsage, "unknown %s %s", kind, shown(word)).withHint("run '%s'", help)
 	best := 3 // letters that may differ
 	for _, candidate := range candidates {
 		if d := distance(strings.TrimLeft(word, "-"), candidate); d < min(best, len(candidate)-1) {

@@ -112,15 +112,16 @@ func reply(status int, body string, headers ...string) http.HandlerFunc {
 
 // shell runs commands in-process as a user's shell would: with an environment, a home directory and a working stdin.
 type shell struct {
-	t        testing.TB
-	home     string
-	env      map[string]string
-	stdin    string
-	input    io.Reader       // what stdin is where text is not enough
-	output   io.Writer       // where stdout goes instead of into the result
-	waits    []time.Duration // what the retries waited, which takes no time here
-	apiLimit time.Duration
-	now      time.Time
+	t           testing.TB
+	home        string
+	env         map[string]string
+	stdin       string
+	input       io.Reader       // what stdin is where text is not enough
+	output      io.Writer       // where stdout goes instead of into the result
+	waits       []time.Duration // what the retries waited, which takes no time here
+	apiLimit    time.Duration
+	verifyLimit time.Duration
+	now         time.Time
 }
 
 // result is all that a command leaves behind, but for files.
@@ -131,7 +132,7 @@ type result struct {
 
 // newShell returns a shell with an empty home directory, and with MICROTICA_API_URL naming api unless that is nil.
 func newShell(t testing.TB, api *fakeAPI) *shell {
-	s := &shell{t: t, home: t.TempDir(), apiLimit: 10 * time.Second, now: time.Now()}
+	s := &shell{t: t, home: t.TempDir(), apiLimit: 10 * time.Second, verifyLimit: 5 * time.Second, now: time.Now()}
 	s.env = map[string]string{"HOME": s.home, "USERPROFILE": s.home}
 	if api != nil {
 		s.env["MICROTICA_API_URL"] = api.base()
@@ -167,7 +168,8 @@ func (s *shell) run(args ...string) result {
 			s.waits = append(s.waits, d)
 			return ctx.Err()
 		},
-		apiLimit: s.apiLimit,
+		apiLimit:    s.apiLimit,
+		verifyLimit: s.verifyLimit,
 	}
 	code := a.run(context.Background(), args)
 	r := result{stdout.String(), stderr.String(), code}

@@ -48,7 +48,7 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	}
 	switch {
 	case errors.Is(err, errBadProxy):
-		return fail("network.proxy", "cannot use the proxy in %s: its value is not the URL of a proxy", c.proxyVariable()).
+		return fail(codeNetworkProxy, "cannot use the proxy in %s: its value is not the URL of a proxy", c.proxyVariable()).
 			withHint("set %s to a URL such as http://proxy.example:3128", c.proxyVariable())
 	case progress == answered && !timedOut:
 		return c.badResponse("it is cut short or malformed, or its header is too long")
@@ -59,20 +59,20 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 		} else if dns != nil && !timedOut {
 			why = c.quote(dns.Err)
 		}
-		return fail("network.dns", "cannot resolve %s: %s", c.base.Hostname(), why).
+		return fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), why).
 			withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
 	case timedOut && proxied:
-		return fail("network.timeout", "%s did not answer in time%s", host, via).withHint("check the proxy in %s", c.proxyVariable())
+		return fail(codeNetworkTimeout, "%s did not answer in time%s", host, via).withHint("check the proxy in %s", c.proxyVariable())
 	case timedOut:
-		return fail("network.timeout", "%s did not answer in time", host).withHint("try again later, or check the network")
+		return fail(codeNetworkTimeout, "%s did not answer in time", host).withHint("try again later, or check the network")
 	case proxied:
-		return fail("network.proxy", "cannot connect to %s%s: %s", host, via, c.quote(reason(err))).withHint("check the proxy in %s", c.proxyVariable())
+		return fail(codeNetworkProxy, "cannot connect to %s%s: %s", host, via, c.quote(reason(err))).withHint("check the proxy in %s", c.proxyVariable())
 	case progress == securing, operation != nil && operation.Op == "remote error": // TLS tells of a missing client certificate late
 		return c.insecure(err)
 	case progress == asked:
-		return fail("network.connect", "%s ended the connection without an answer", host).withHint("try again later")
+		return fail(codeNetworkConnect, "%s ended the connection without an answer", host).withHint("try again later")
 	}
-	return fail("network.connect", "cannot connect to %s: %s", host, c.quote(reason(err))).
+	return fail(codeNetworkConnect, "cannot connect to %s: %s", host, c.quote(reason(err))).
 		withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
 }
 
@@ -118,7 +118,7 @@ func (c *client) insecure(err error) *failure {
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
 	)
-	f := fail("network.tls", "no secure connection to %s", c.base.Host).withHint("check MICROTICA_API_URL and what stands between here and there")
+	f := fail(codeNetworkTLS, "no secure connection to %s", c.base.Host).withHint("check MICROTICA_API_URL and what stands between here and there")
 	switch {
 	case errors.As(err, &authority), errors.As(err, &roots):
 		f.message += ": its certificate is signed by an unknown authority"
@@ -160,21 +160,21 @@ func (c *client) statusFailure(status int, location *url.URL, what string, answe
 		if location != nil && location.Host != "" {
 			to = "to " + c.quote(location.Host)
 		}
-		f = fail("api.redirect", "the API redirects %s (HTTP %d), and the key goes only to the address that is set", to, status).
+		f = fail(codeAPIRedirect, "the API redirects %s (HTTP %d), and the key goes only to the address that is set", to, status).
 			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
 	case status == 401:
 		f = c.rejected(status, said)
 	case status == 403:
-		f = fail("api.forbidden", "the API refuses key %v from %s access to %s (HTTP 403)%s", c.key, c.source, what, said).
+		f = fail(codeAPIForbidden, "the API refuses key %v from %s access to %s (HTTP 403)%s", c.key, c.source, what, said).
 			withHint("give the key read access in Microtica's console")
 	case status == 404: // of a path that holds no id
 		f = c.badResponse("it does not know this path (HTTP 404)")
 	case status == 429:
-		f = fail("api.rate_limited", "the API gets too many requests (HTTP 429)%s", said).withHint("try again later")
+		f = fail(codeAPIRateLimited, "the API gets too many requests (HTTP 429)%s", said).withHint("try again later")
 	case status >= 400 && status <= 499:
-		f = fail("api.refused", "the API refused the request for %s (HTTP %d)%s", what, status, said)
+		f = fail(codeAPIRefused, "the API refused the request for %s (HTTP %d)%s", what, status, said)
 	case status >= 500 && status <= 599:
-		f = fail("api.server", "the API failed (HTTP %d)%s", status, said).withHint("try again later")
+		f = fail(codeAPIServer, "the API failed (HTTP %d)%s", status, said).withHint("try again later")
 	default:
 		f = c.badResponse(fmt.Sprintf("its status is %d", status))
 	}
@@ -184,7 +184,7 @@ func (c *client) statusFailure(status int, location *url.URL, what string, answe
 
 // rejected returns the error for a key that does not work; said is what the API said, if anything.
 func (c *client) rejected(status int, said string) *failure {
-	f := fail("auth.rejected", "the API rejected key %v from %s (HTTP %d)%s", c.key, c.source, status, said)
+	f := fail(codeAuthRejected, "the API rejected key %v from %s (HTTP %d)%s", c.key, c.source, status, said)
 	f.status = status
 	switch c.source {
 	case "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE":
@@ -197,7 +197,7 @@ func (c *client) rejected(status int, said string) *failure {
 
 // badResponse returns the error for an answer that is not the API's.
 func (c *client) badResponse(why string) *failure {
-	return fail("api.bad_response", "the answer from %s is not the API's: %s", c.base.Host, why).
+	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host, why).
 		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
 }
 

@@ -3,18 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,86 +20,6 @@ import (
 	"testing"
 	"time"
 )
-
-// The machine's own proxy is none of the tests' business. (net/http reads these variables once.)
-func init() {
-	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
-		os.Unsetenv(name)
-	}
-}
-
-// authority is a certificate authority of one test.
-type authority struct {
-	t    testing.TB
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	file string // its certificate, for SSL_CERT_FILE
-}
-
-func newAuthority(t testing.TB) *authority {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &authority{t: t, key: key, file: filepath.Join(t.TempDir(), "ca.pem")}
-	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test CA"}, NotBefore: time.Now().Add(-48 * time.Hour),
-		NotAfter: time.Now().Add(48 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, key.Public(), key)
-	if err == nil {
-		err = os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// issue returns a certificate for names and loopback, valid for an hour from the given time on.
-func (a *authority) issue(from time.Time, ips []net.IP, names ...string) tls.Certificate {
-	cert := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "API"}, DNSNames: names, IPAddresses: ips,
-		NotBefore: from, NotAfter: from.Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, cert, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
-}
-
-var loopback = []net.IP{net.IPv4(127, 0, 0, 1)}
-
-// good returns a certificate that holds now, for loopback and names.
-func (a *authority) good(names ...string) tls.Certificate {
-	return a.issue(time.Now().Add(-time.Minute), loopback, names...)
-}
-
-// newSecureAPI starts a fake that speaks TLS.
-func newSecureAPI(t testing.TB, config *tls.Config) *fakeAPI {
-	return startSecure(t, unstartedFakeAPI(), config)
-}
-
-func startSecure(t testing.TB, f *fakeAPI, config *tls.Config) *fakeAPI {
-	config.NextProtos = []string{"http/1.1"}
-	f.TLS, f.Config.ErrorLog = config, log.New(io.Discard, "", 0)
-	f.StartTLS()
-	t.Cleanup(f.Close)
-	return f
-}
-
-// needCertFile skips a test where Go leaves verification to the system, which has a store and an order of its own.
-func needCertFile(t testing.TB) {
-	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" || runtime.GOOS == "ios" {
-		t.Skip("SSL_CERT_FILE is not read on ", runtime.GOOS)
-	}
-}
-
-const (
-	tlsHint     = "check MICROTICA_API_URL and what stands between here and there"
-	connectHint = "check the network, or set MICROTICA_API_URL"
-)
-
-func insecure(host, why, hint string) wrong {
-	return wrong{"network.tls", "no secure connection to " + host + ": " + why, hint, 0}
-}
 
 // closedPort returns an address on loopback where nothing listens, and what connecting to it fails with on this system.
 func closedPort(t testing.TB) (host, why string) {

@@ -17,27 +17,27 @@ func (a *app) print(value any, text func(w io.Writer)) error {
 	w := bufio.NewWriterSize(a.stdout, 1<<16)
 	if a.json {
 		if err := writeJSON(w, value); err != nil {
-			return fail("output.write", "cannot write to stdout: %v", withoutPath(err))
+			return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
 		}
 	} else {
 		text(w)
 	}
 	if err := w.Flush(); err != nil {
-		return fail("output.write", "cannot write to stdout: %v", withoutPath(err))
+		return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
 	}
 	return nil
 }
 
 // note tells the user something that is worth knowing, unless --quiet is given.
 func (a *app) note(code, format string, args ...any) {
-	if !a.quiet.given {
+	if !a.quiet {
 		printNotice(a.stderr, a.json, "note", code, fmt.Sprintf(format, args...))
 	}
 }
 
 // warn tells the user of something that should not stay so, unless --quiet is given.
 func (a *app) warn(code, format string, args ...any) {
-	if !a.quiet.given {
+	if !a.quiet {
 		printNotice(a.stderr, a.json, "warning", code, fmt.Sprintf(format, args...))
 	}
 }

@@ -21,29 +21,6 @@ const (
 	maxQueryResult = 32 << 20 // bytes of JSON that a query may come to, and values that it may make on the way
 )
 
-// queryOption is the flag --query. What it is given is compiled as it is read, before the command does anything.
-type queryOption struct {
-	option
-	compiled *query
-}
-
-// flag returns what the command line sets.
-func (q *queryOption) flag() *option {
-	q.check = func(text string) (err error) {
-		q.compiled, err = compileQuery(text)
-		return err
-	}
-	return &q.option
-}
-
-// apply returns what the query makes of v: v itself without one.
-func (q *queryOption) apply(v any) (any, error) {
-	if q.compiled == nil {
-		return v, nil
-	}
-	return q.compiled.run(v, maxQueryResult)
-}
-
 // query is a compiled expression.
 type query struct {
 	text string
@@ -60,6 +37,14 @@ func compileQuery(text string) (q *query, err error) {
 		p.unexpected(t)
 	}
 	return &query{text, root}, nil
+}
+
+// apply returns the query's result over v; v itself if q is nil.
+func (q *query) apply(v any) (any, error) {
+	if q == nil {
+		return v, nil
+	}
+	return q.run(v, maxQueryResult)
 }
 
 // run returns the query's result over v, of at most limit bytes of JSON, for which at most limit values were made. The error
@@ -86,7 +71,7 @@ func catch(err *error) {
 }
 
 // queryFailure returns a failure that shows the place at, a byte offset, in a window of the expression.
-func queryFailure(code, text string, at int, format string, args ...any) *failure {
+func queryFailure(c *code, text string, at int, format string, args ...any) *failure {
 	const before, width = 30, 60
 	var shown []string // each rune
 	place := 0
@@ -107,7 +92,7 @@ func queryFailure(code, text string, at int, format string, args ...any) *failur
 	if end < len(shown) {
 		right += "…"
 	}
-	f := fail(code, "bad query: "+format, args...)
+	f := fail(c, "bad query: "+format, args...)
 	f.detail = []string{left + right, strings.Repeat(" ", utf8.RuneCountInString(left)) + "^"}
 	return f
 }
@@ -152,14 +137,14 @@ func scan(text string) []lexeme {
 			for i++; i < len(text) && isDigit(text[i]); i++ {
 			}
 			if text[at:i] == "-" {
-				panic(queryFailure("query.syntax", text, at, "a digit must follow -"))
+				panic(queryFailure(codeQuerySyntax, text, at, "a digit must follow -"))
 			}
 			kind, value = "number", text[at:i]
 		case c == '"':
 			i = behindDelimiter(text, at)
 			v, err := decodeJSON([]byte(text[at:i]), "", "")
 			if err != nil {
-				panic(queryFailure("query.syntax", text, at, "what stands between the quotes is not a JSON string"))
+				panic(queryFailure(codeQuerySyntax, text, at, "what stands between the quotes is not a JSON string"))
 			}
 			kind, value = "quoted name", v.(string)
 		case c == '\'':
@@ -177,7 +162,7 @@ func scan(text string) []lexeme {
 			}
 			if kind == "" {
 				_, size := utf8.DecodeRuneInString(text[i:])
-				panic(queryFailure("query.syntax", text, at, "%s has no meaning here", clean(text[i:i+size])))
+				panic(queryFailure(codeQuerySyntax, text, at, "%s has no meaning here", clean(text[i:i+size])))
 			}
 			i += len(kind)
 		}
@@ -200,7 +185,7 @@ func behindDelimiter(text string, at int) int {
 			return i + 1
 		}
 	}
-	panic(queryFailure("query.syntax", text, at, "nothing closes this %c", text[at]))
+	panic(queryFailure(codeQuerySyntax, text, at, "nothing closes this %c", text[at]))
 }
 
 // operation is what an expression does.
@@ -308,7 +293,7 @@ func (p *queryParser) expect(kind string) lexeme {
 }
 
 func (p *queryParser) fail(at int, format string, args ...any) {
-	panic(queryFailure("query.syntax", p.text, at, format, args...))
+	panic(queryFailure(codeQuerySyntax, p.text, at, format, args...))
 }
 
 func (p *queryParser) unexpected(t lexeme, instead ...string) {
@@ -469,7 +454,7 @@ func (p *queryParser) literal(t lexeme) *expr {
 	if err == nil {
 		return p.node(expr{kind: opConstant, at: t.at, value: v})
 	}
-	f := queryFailure("query.syntax", p.text, t.at, "what stands between the backticks is not JSON")
+	f := queryFailure(codeQuerySyntax, p.text, t.at, "what stands between the backticks is not JSON")
 	if t.text != "" && !looksLikeKey(t.text) && !strings.ContainsAny(t.text, "'\"[{") {
 		f.withHint("use '%s'", t.text)
 	}
@@ -513,7 +498,7 @@ func (p *queryParser) bracket(t lexeme, left *expr) *expr {
 		return p.node(e)
 	}
 	if step := e.numbers[2]; step != nil && *step == 0 {
-		panic(queryFailure("query.type", p.text, t.at, "a slice cannot have step 0"))
+		panic(queryFailure(codeQueryType, p.text, t.at, "a slice cannot have step 0"))
 	}
 	return p.node(expr{kind: opProjection, at: t.at, left: p.node(e), right: p.projected(powerOfProjection)})
 }
@@ -572,7 +557,7 @@ func (p *queryParser) call(t lexeme, left *expr) *expr {
 			names = append(names, f.name)
 		}
 		guess := unknown("function", left.name, names, "microtica help")
-		panic(queryFailure("query.function", p.text, left.at, "%s", guess.message).withHint("%s", guess.hint))
+		panic(queryFailure(codeQueryFunction, p.text, left.at, "%s", guess.message).withHint("%s", guess.hint))
 	}
 	e := expr{kind: opCall, at: left.at, name: left.name, function: &functions[i]}
 	for !p.take(")") {
@@ -587,7 +572,7 @@ func (p *queryParser) call(t lexeme, left *expr) *expr {
 		}
 	}
 	if n := len(e.function.args); len(e.args) < n || len(e.args) > n && !e.function.variadic {
-		panic(queryFailure("query.function", p.text, left.at, "%s() takes %s, not %d", e.name, e.function.count(), len(e.args)))
+		panic(queryFailure(codeQueryFunction, p.text, left.at, "%s() takes %s, not %d", e.name, e.function.count(), len(e.args)))
 	}
 	return p.node(e)
 }
@@ -659,7 +644,7 @@ type evaluation struct {
 }
 
 func (r *evaluation) fail(e *expr, format string, args ...any) {
-	panic(queryFailure("query.type", r.text, e.at, format, args...))
+	panic(queryFailure(codeQueryType, r.text, e.at, format, args...))
 }
 
 // spend takes from what may still be made, so that an expression that doubles its result again and again ends soon.

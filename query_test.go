@@ -59,11 +59,11 @@ func TestTheOfficialSuite(t *testing.T) {
 				got, err := queried(string(group.Given), c.Expression)
 				switch {
 				case c.Error != "":
-					if err == nil || err.code != codes[c.Error] {
+					if err == nil || err.code.name != codes[c.Error] {
 						t.Errorf("%s: %s gives %s, %+v, want %s", filepath.Base(file), c.Expression, got, err, c.Error)
 					}
 				case err != nil:
-					t.Errorf("%s: %s: %s %s", filepath.Base(file), c.Expression, err.code, err)
+					t.Errorf("%s: %s: %s %s", filepath.Base(file), c.Expression, err.code.name, err)
 				case len(c.Result) > 0:
 					var a, b any
 					if json.Unmarshal([]byte(got), &a) != nil || json.Unmarshal(c.Result, &b) != nil || !reflect.DeepEqual(a, b) {
@@ -244,8 +244,8 @@ func TestQueryErrorsPointAtTheirPlace(t *testing.T) {
 			t.Errorf("%s is no error", test.expression)
 			continue
 		}
-		if err.code != test.code || err.message != "bad query: "+test.message || err.hint != test.hint || err.exitCode() != 2 {
-			t.Errorf("%s gives %s: %s (%s), want %s: %s (%s)", test.expression, err.code, err.message, err.hint, test.code, test.message, test.hint)
+		if err.code.name != test.code || err.message != "bad query: "+test.message || err.hint != test.hint || err.exitStatus() != 2 {
+			t.Errorf("%s gives %s: %s (%s), want %s: %s (%s)", test.expression, err.code.name, err.message, err.hint, test.code, test.message, test.hint)
 		}
 		if len(err.detail) != 2 || err.detail[0] != clean(test.expression) || err.detail[1] != strings.Repeat(" ", test.caret)+"^" {
 			t.Errorf("%s is shown as %q", test.expression, err.detail)
@@ -351,7 +351,7 @@ func TestAnExpressionIsAtMostSoDeep(t *testing.T) {
 		text = test.start + strings.Repeat(test.again, many) + test.middle + strings.Repeat(test.end, many)
 		began := time.Now()
 		_, err := compileQuery(text)
-		if err == nil || err.(*failure).code != "query.syntax" || err.Error() != "bad query: nested more than 1000 levels deep" {
+		if err == nil || err.(*failure).code.name != "query.syntax" || err.Error() != "bad query: nested more than 1000 levels deep" {
 			t.Errorf("%d times %s: %v", many, test.again, err)
 		}
 		if took := time.Since(began); took > 5*time.Second {
@@ -387,7 +387,7 @@ func TestAQueryCannotMakeTooMuch(t *testing.T) {
 		if test.want == "" && err == nil {
 			continue
 		}
-		if err == nil || err.code != "query.type" || err.message != "bad query: "+test.want {
+		if err == nil || err.code.name != "query.type" || err.message != "bad query: "+test.want {
 			t.Errorf("%s: %v, want %s", expression, err, test.want)
 		}
 	}
@@ -423,7 +423,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		q, err := compileQuery(expression)
 		if err != nil {
-			if f := err.(*failure); len(f.detail) != 2 || f.exitCode() != 2 {
+			if f := err.(*failure); len(f.detail) != 2 || f.exitStatus() != 2 {
 				t.Fatalf("%+v", f)
 			}
 			return
@@ -438,7 +438,7 @@ func FuzzQuery(f *testing.F) {
 		before := jsonText(v)
 		result, err := q.run(v, 1<<16)
 		if err != nil {
-			if f := err.(*failure); f.code != "query.type" || len(f.detail) != 2 {
+			if f := err.(*failure); f.code.name != "query.type" || len(f.detail) != 2 {
 				t.Fatalf("%+v", f)
 			}
 		} else if out := jsonText(result); !json.Valid([]byte(out)) {

@@ -41,7 +41,7 @@ func counted(t *testing.T, format string, args ...any) {
 
 // shellIn returns a shell with a home directory that is there already.
 func shellIn(t testing.TB, home string) *shell {
-	return &shell{t: t, home: home, env: map[string]string{"HOME": home, "USERPROFILE": home}, apiLimit: 10 * time.Second, now: time.Now()}
+	return &shell{t: t, home: home, env: map[string]string{"HOME": home, "USERPROFILE": home}, apiLimit: 10 * time.Second, verifyLimit: 5 * time.Second, now: time.Now()}
 }
 
 // nastyKey is a key whose secret part means something in JSON, in URLs and in base64. No fake API is needed that knows it.

@@ -57,7 +57,7 @@ func (t *terminal) hideUntil(ctx context.Context, done <-chan error, ask func())
 	restore := uintptr(setStateAndForget)
 	defer func() { t.control(restore, &t.state) }()
 	if err := t.control(setState, &hidden); err != nil {
-		return fail("file.read", "cannot hide what is typed: %v", err).withHint("give the key on stdin from a file or a pipe")
+		return fail(codeFileRead, "cannot hide what is typed: %v", err).withHint("give the key on stdin from a file or a pipe")
 	}
 	ask()
 	for {
