@@ -20,7 +20,7 @@
 // it fails.
 //
 // README.md tells users more. To read the code: this file finds the command and its flags; login.go, whoami.go, project.go
-// and env.go are the commands; creds.go is the key and its file; api.go and network.go are the client; json.go, output.go and
+// and env.go are the commands; creds.go is the key and its file; client.go and http.go are the client; json.go, output.go and
 // errors.go are what is printed; query.go is --query; tty_*.go hides what is typed.
 package main
 

@@ -29,8 +29,8 @@ var rooms = map[string]struct{ packages, os string }{
 	"project.go":    {"", ""},
 	"env.go":        {"", ""},
 	"creds.go":      {"crypto/rand io/fs os path/filepath syscall", "Chmod LinkError Mkdir O_RDONLY O_RDWR Open OpenFile ReadDir Remove Rename Stat WriteFile"},
-	"api.go":        {"crypto/tls crypto/x509 net net/http net/http/httptrace syscall", ""},
-	"network.go":    {"crypto/tls crypto/x509 net", ""},
+	"client.go":     {"crypto/tls crypto/x509 net net/http net/http/httptrace syscall", ""},
+	"http.go":       {"crypto/tls crypto/x509 net", ""},
 	"errors.go":     {"", ""},
 	"output.go":     {"", ""},
 	"json.go":       {"", ""},
@@ -119,7 +119,7 @@ func TestTheRawKeyIsTakenOutInThreePlaces(t *testing.T) {
 		}
 	}
 	slices.Sort(places)
-	if want := []string{"api.go mask", "api.go once", "creds.go saveKey"}; !slices.Equal(places, want) {
+	if want := []string{"client.go mask", "client.go once", "creds.go saveKey"}; !slices.Equal(places, want) {
 		t.Errorf("the raw key is taken out in %q, want %q", places, want)
 	}
 }
@@ -131,7 +131,7 @@ func TestTheAPIsWordForEnvironmentsStaysInTheClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name != "api.go" && regexp.MustCompile(`(?i)\bstages?\b`).Match(text) {
+		if name != "client.go" && regexp.MustCompile(`(?i)\bstages?\b`).Match(text) {
 			t.Errorf("%s calls an environment a stage", name)
 		}
 	}
