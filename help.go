@@ -28,6 +28,7 @@ func commands() []command {
 		{"whoami", "", "", "say whether the key works", whoamiHelp, runWhoami},
 		{"project list", "", "", "list the projects that the key can see", projectListHelp, runProjectList},
 		{"env list", "[--project ID]", "", "list a project's environments", envListHelp, runEnvList},
+		{"api", "PATH", "", "print what the API answers to any path", apiHelp, runAPI},
 		{"version", "", "", "print the version", versionHelp, runVersion},
 		{"completion", "bash|zsh|fish", "", "print a script that completes words in a shell", completionHelp, runCompletion},
 		{"help", "[COMMAND]", "", "print help", helpHelp, runHelp},
@@ -57,7 +58,7 @@ func wordsAfter(words string) []string {
 
 // flagsOf returns the names of the flags that can stand behind the given words.
 func flagsOf(words string) []string {
-	names := []string{"json", "query", "quiet", "project", "help"}
+	names := []string{"json", "query", "raw", "quiet", "project", "help"}
 	if c := findCommand(words); c != nil {
 		return append(names, strings.Fields(c.flags)...)
 	}
@@ -173,6 +174,11 @@ Flags:
 Examples:
   microtica env list --project ID
   microtica env list --query "[?status!='deployed'].name"`
+
+const apiHelp = `Prints the JSON that the API answers to GET PATH.
+
+Example:
+  microtica api me`
 
 const versionHelp = `Prints the version of this program, the version of Go that built it, and the platform it was built for.
 

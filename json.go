@@ -8,7 +8,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -519,7 +518,7 @@ func appendString(dst []byte, s string) []byte {
 			dst = append(dst, '\\', byte(r))
 		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
 			dst = append(dst, `\ufffd`...) // invalid UTF-8 has no other spelling in JSON
-		case !dangerous(r):
+		case !dangerous(s, i, r):
 			dst = utf8.AppendRune(dst, r)
 		case r > 0xFFFF:
 			high, low := utf16.EncodeRune(r)
@@ -529,12 +528,4 @@ func appendString(dst []byte, s string) []byte {
 		}
 	}
 	return append(dst, '"')
-}
-
-// dangerous tells whether a rune can act on a terminal or hide text: the Unicode categories Cc, Cf, Zl and Zp.
-func dangerous(r rune) bool {
-	if r < 0x7f {
-		return r < ' '
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }

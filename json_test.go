@@ -118,7 +118,7 @@ func TestCleanLeavesNothingThatActsOnATerminal(t *testing.T) {
 	escaped := 0
 	for r := range rune(utf8.MaxRune + 1) {
 		got, want := clean("a"+string(r)), "a"+string(r)
-		if utf8.ValidRune(r) && dangerous(r) {
+		if utf8.ValidRune(r) && dangerous(string(r), 0, r) {
 			escaped++
 			switch {
 			case r < 0x80:

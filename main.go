@@ -48,6 +48,7 @@ type app struct {
 	getenv         func(string) string
 	now            func() time.Time
 	sleep          func(context.Context, time.Duration) error
+	onTerminal     bool          // stderr is a terminal
 	apiLimit       time.Duration // for everything that a command does at the API, together
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
 
@@ -58,6 +59,7 @@ type app struct {
 type options struct {
 	json     bool // print JSON: --json or --query was given
 	quiet    bool
+	raw      bool // with query: print for a shell
 	noVerify bool
 	token    option
 	project  option
@@ -142,17 +144,17 @@ func (o *option) Set(value string) error {
 // parse finds the command that args name, and its flags. Each word gets a flag set of its own, with the global flags in it, so
 // that these may stand anywhere. The command is nil where args name none.
 func (a *app) parse(args []string) (*command, error) {
-	var asJSON, help, h, asVersion, quiet, noVerify, expression option
+	var asJSON, help, h, asVersion, quiet, raw, noVerify, expression option
 	expression.check = func(text string) (err error) {
 		a.query, err = compileQuery(text)
 		return err
 	}
-	defer func() { a.quiet, a.noVerify = quiet.given, noVerify.given }()
+	defer func() { a.quiet, a.raw, a.noVerify = quiet.given, raw.given, noVerify.given }()
 	a.project.check = func(id string) error { return checkProject(id, "--project") }
-	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &quiet, &noVerify} {
+	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &quiet, &raw, &noVerify} {
 		o.noValue = true
 	}
-	options := map[string]*option{"json": &asJSON, "quiet": &quiet, "project": &a.project, "query": &expression, "help": &help, "h": &h,
+	options := map[string]*option{"json": &asJSON, "quiet": &quiet, "raw": &raw, "project": &a.project, "query": &expression, "help": &help, "h": &h,
 		"version": &asVersion, "token": &a.token, "no-verify": &noVerify}
 	words := ""
 	for {
@@ -190,7 +192,7 @@ func (a *app) accept(c *command, words string, help bool) (*command, error) {
 		a.words = strings.Fields(words)
 		return findCommand("help"), nil
 	}
-	if len(a.words) > 0 && c.name != "help" && c.name != "completion" {
+	if len(a.words) > 0 && c.name != "help" && c.name != "completion" && c.name != "api" {
 		return nil, fail(codeUsage, "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
 	}
 	return c, nil

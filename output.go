@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -83,19 +84,28 @@ func clean(s string) string {
 		return s
 	}
 	var b strings.Builder
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		bad := dangerous(s, i, r)
 		switch {
-		case r == utf8.RuneError && size == 1, dangerous(r) && r < utf8.RuneSelf:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case !dangerous(r):
-			b.WriteString(s[:size])
+		case r == utf8.RuneError && size == 1, bad && r < utf8.RuneSelf:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case !bad:
+			b.WriteString(s[i : i+size])
 		case r > 0xFFFF:
 			fmt.Fprintf(&b, `\U%08x`, r)
 		default:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}
-		s = s[size:]
+		i += size
 	}
 	return b.String()
+}
+
+// dangerous reports whether the rune r at s[i:] can act on a terminal or hide text.
+func dangerous(s string, i int, r rune) bool {
+	if r < 0x7f {
+		return r < ' '
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }

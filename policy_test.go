@@ -28,6 +28,7 @@ var rooms = map[string]struct{ packages, os string }{
 	"whoami.go":     {"", ""},
 	"project.go":    {"", ""},
 	"env.go":        {"", ""},
+	"api.go":        {"", ""},
 	"creds.go":      {"crypto/rand io/fs os path/filepath syscall", "Chmod LinkError Mkdir O_RDONLY O_RDWR Open OpenFile ReadDir Remove Rename Stat WriteFile"},
 	"client.go":     {"crypto/tls crypto/x509 net net/http net/http/httptrace syscall", ""},
 	"http.go":       {"crypto/tls crypto/x509 net", ""},
@@ -110,7 +111,7 @@ func TestTheRawKeyIsTakenOutInThreePlaces(t *testing.T) {
 			}
 			ast.Inspect(decl, func(n ast.Node) bool {
 				if s, ok := n.(*ast.SelectorExpr); ok && (s.Sel.Name == "raw" || s.Sel.Name == "secret") && where != "creds.go raw" && where != "creds.go String" {
-					if x, ok := s.X.(*ast.Ident); !ok || x.Name != "d" { // a document of json.go has fields of these names
+					if x, ok := s.X.(*ast.Ident); !ok || x.Name != "d" && x.Name != "a" { // a document of json.go has fields of these names
 						places = append(places, where)
 					}
 				}
