@@ -2,22 +2,80 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // runAPI prints the JSON that the API answers to GET base/PATH.
 func runAPI(ctx context.Context, a *app) error {
 	if len(a.words) != 1 {
-		return fail(codeUsage, "api takes one path").withHint("run 'microtica help api'")
+		return fail(codeUsage, "api needs one path").withHint("usage: microtica api PATH")
+	}
+	r, err := parsePath(a.words[0])
+	if err != nil {
+		return err
 	}
 	c, err := a.newClient()
 	if err != nil {
 		return err
 	}
-	answer, err := c.get(ctx, a.words[0], strings.Split(strings.Trim(a.words[0], "/"), "/")...)
+	answer, err := c.get(ctx, r)
+	var f *failure
+	if errors.As(err, &f) && f.code == codeAPINotFound {
+		f.withHint("check the path, which starts at %s", c.base)
+	}
 	if err != nil {
 		return err
 	}
-	a.json = true
-	return a.print(answer, nil)
+	return a.print(answer, func(w io.Writer) { writeJSON(w, answer) })
+}
+
+// parsePath returns the request for a path of the API, with or without a slash in front, and with
+// or without a query. What could leave the base URL is refused (usage), and so is what may be a
+// key.
+func parsePath(text string) (request, error) {
+	path, query, _ := strings.Cut(strings.TrimPrefix(text, "/"), "?")
+	plain, err := url.PathUnescape(path)
+	segments := strings.Split(plain, "/")
+	wrong := ""
+	switch {
+	case looksLikeKey(text), looksLikeKey(plain):
+		return request{}, fail(codeUsage, "a key is not a path").
+			withHint("run 'microtica login' and paste the key")
+	case text == "":
+		wrong = "is empty"
+	case strings.Contains(path, "://"), strings.HasPrefix(path, "/"):
+		wrong = "is a URL: leave out the base URL, which is MICROTICA_API_URL"
+	case strings.ContainsFunc(text+plain, unicode.IsControl):
+		wrong = "has a control character"
+	case strings.Contains(text, "#"):
+		wrong = "has a fragment, which is never sent"
+	case slices.Contains(segments, "."), slices.Contains(segments, ".."):
+		wrong = "has . or .. as a segment"
+	case err != nil:
+		wrong = "has a % that two hexadecimal digits do not follow"
+	default:
+		return request{path: escape(path), query: escape(query), what: "/" + plain,
+			missing: "nothing at /" + plain}, nil
+	}
+	return request{}, fail(codeUsage, "PATH %s", wrong).
+		withHint("usage: microtica api PATH, such as 'microtica api projects'")
+}
+
+// escape escapes what cannot be part of a URL, and leaves what is escaped already.
+func escape(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if c := text[i]; c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }

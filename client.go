@@ -1,97 +1,34 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"net/http"
-	"net/http/httptrace"
-	"net/netip"
 	"net/url"
-	"runtime"
-	"slices"
-	"strconv"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"time"
 )
 
-// This file is the client of Microtica's API, and the only one that sends the key: in one header, to one address, which no
-// answer can change. The endpoints are those of Microtica's published SDK, @microtica/ms-project-sdk 1.3.0.
+// This file knows Microtica's API: its endpoints, as Microtica's published SDK has them
+// (@microtica/ms-project-sdk 1.3.0), what their statuses mean, and what a key is worth. Text that
+// came with an answer goes into a message through quote or shorten only.
 
-// defaultAPI is an assumption: Microtica does not publish its API's address.
-const defaultAPI = "https://api.microtica.com"
-
-const (
-	maxHeaderBytes = 64 << 10
-	maxBodyBytes   = 32 << 20
-	maxRetries     = 2
-	maxRetryAfter  = 30 * time.Second // a longer wait that the API asks for is left to the user
-)
+const maxMessage = 300 // characters of an API's message that are shown
 
 // client makes the requests of one command.
 type client struct {
-	app      *app
-	base     *url.URL
-	key      key
-	source   string        // where the key came from, for messages
-	limit    time.Duration // for all requests and waits together, from the first one on
-	retries  int
-	deadline time.Time
-	proxy    *url.URL // the proxy of the latest request, or nil
+	app     *app
+	base    *url.URL
+	key     key
+	source  string        // where the key came from, for messages
+	limit   time.Duration // for all requests and waits together, from the first one on
+	retries int
+	began   time.Time // when the first request was made
+	proxy   *url.URL  // the proxy of the latest request, or nil
+	slow    bool      // the user knows that it takes long
 }
 
-// apiURL returns the API's base URL. The error (usage.url) shows nothing of a wrong one, which may hold a password.
-func (a *app) apiURL() (*url.URL, error) {
-	text := a.getenv("MICROTICA_API_URL")
-	if text == "" {
-		text = defaultAPI
-	}
-	wrong := ""
-	u, err := url.Parse(strings.TrimRight(text, "/"))
-	switch {
-	case err != nil:
-		wrong = "cannot be parsed"
-	case u.Scheme != "https" && u.Scheme != "http":
-		wrong = "does not start with https://"
-	case u.User != nil:
-		wrong = "holds a user name or password"
-	case u.Hostname() == "":
-		wrong = "has no host"
-	case strings.Contains(u.Hostname(), ":") && u.Host[0] != '[':
-		wrong = "cannot be parsed" // h:1:2, of which net/url takes the last part for the port
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
-		wrong = "has a query or a fragment"
-	case looksLikeKey(text):
-		wrong = "holds what looks like a key"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		wrong = "would send the key unencrypted: http is for a loopback host only"
-	case u.Port() != "":
-		if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
-			wrong = "has a port outside 1 to 65535"
-		}
-	}
-	if wrong != "" {
-		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
-	}
-	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	return u, nil
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	// Not strings.EqualFold, for which U+017F is an s.
-	return strings.ToLower(host) == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// newClient returns a client for the address that the environment names and the key in use.
+// newClient returns a client for the base URL that the environment names and the key in use.
 func (a *app) newClient() (*client, error) {
 	base, err := a.apiURL()
 	if err != nil {
@@ -101,12 +38,34 @@ func (a *app) newClient() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{app: a, base: base, key: k, source: source, limit: a.apiLimit, retries: maxRetries}, nil
+	return &client{app: a, base: base, key: k, source: source, limit: a.apiLimit,
+		retries: maxRetries}, nil
+}
+
+// request is what to ask of the API, and how messages speak of it.
+type request struct {
+	path    string // below the base URL, escaped, without a slash in front
+	query   string // escaped; "" for none
+	what    string // what is asked for: "the projects"
+	missing string // what a 404 says is not there; "" where the API always has it
+}
+
+// below returns the request's URL, below base.
+func (r request) below(base *url.URL) *url.URL {
+	u := *base
+	u.RawPath = base.EscapedPath() + "/" + r.path
+	u.Path, _ = url.PathUnescape(u.RawPath) // who made the request has escaped it
+	u.RawQuery = r.query
+	return &u
 }
 
 // projects returns the projects that the key can see: an array of objects (GET /projects).
 func (c *client) projects(ctx context.Context) (any, error) {
-	answer, err := c.get(ctx, "the projects", "projects")
+	answer, err := c.get(ctx, request{path: "projects", what: "the projects"})
+	var f *failure
+	if errors.As(err, &f) && f.code == codeAPIForbidden {
+		f.withHint("name a project: 'microtica env list --project ID'")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -117,14 +76,17 @@ func (c *client) projects(ctx context.Context) (any, error) {
 	return list, c.checkList(list, "projects")
 }
 
-// environments returns a project's environments, which the API calls stages: an array of objects (GET
-// /projects/{projectId}/details, entities.stages).
+// environments returns a project's environments, which the API calls stages: an array of objects
+// (GET /projects/{projectId}/details, entities.stages).
 func (c *client) environments(ctx context.Context, project string) (any, error) {
-	answer, err := c.get(ctx, "project "+project, "projects", url.PathEscape(project), "details")
+	answer, err := c.get(ctx, request{
+		path:    "projects/" + url.PathEscape(project) + "/details",
+		what:    "project " + project,
+		missing: fmt.Sprintf("no project %s that key %v can see", project, c.key),
+	})
 	var f *failure
-	if errors.As(err, &f) && f.status == 404 {
-		f.code, f.message = codeAPINotFound, fmt.Sprintf("the API finds no project %s that key %v can see (HTTP 404)%s", project, c.key, f.said)
-		f.withHint("run 'microtica project list' to see the projects")
+	if errors.As(err, &f) && f.code == codeAPINotFound {
+		f.withHint("%s", missingProjectHint(project))
 	}
 	if err != nil {
 		return nil, err
@@ -134,77 +96,100 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 	return list, c.checkList(list, "environments")
 }
 
+// missingProjectHint says why there may be no project with that id.
+func missingProjectHint(id string) string {
+	first, last := id[0], id[len(id)-1]
+	switch {
+	case strings.IndexByte("\"'`", first) >= 0 || strings.IndexByte("\"'`", last) >= 0:
+		return "the id has quotes around it: leave them out (--raw prints an id without quotes)"
+	case id == "null":
+		return "the id is null: what was to supply it found nothing"
+	case first == '<' && last == '>':
+		return "the id is a placeholder: run 'microtica project list' to see the projects' ids"
+	}
+	return "run 'microtica project list' to see the projects"
+}
+
 // me asks who the key is (GET /me), which every key that works may.
 func (c *client) me(ctx context.Context) error {
-	answer, err := c.get(ctx, "the key's own record", "me")
+	answer, err := c.get(ctx, request{path: "me", what: "the key's own record"})
 	if err != nil {
 		return err
 	}
 	if via, _ := field(answer, "via"); via != "apikey" && via != "user" {
-		return c.badResponse("it does not say who the key is")
+		return c.badResponse("it does not say whose the key is")
 	}
 	return nil
 }
 
-// checkList fails unless list is an array of objects.
+// checkList fails unless list is an array of objects; what names them.
 func (c *client) checkList(list any, what string) error {
 	objects := true
 	isList := eachElement(list, func(element any) bool {
-		n, ok := element.(node)
-		objects = ok && n.isObject()
+		objects = typeOf(element) == "object"
 		return objects
 	})
 	switch {
 	case !isList:
-		return c.badResponse("it holds no list of " + what)
+		return c.badResponse("it has no list of " + what)
 	case !objects:
-		return c.badResponse("its list of " + what + " holds something else than objects")
+		return c.badResponse("its list of " + what + " has an element that is not an object")
 	}
 	return nil
 }
 
-// verdict is what the API says of the key.
-type verdict struct {
-	accepted any // true, false, or nil where that is unknown
-	visible  any // how many projects it can see, or nil where that is unknown
-	limited  bool
-	err      error // why the key is not accepted, or not known to be
+// verdict is what the API says about a key.
+type verdict int
+
+const (
+	keyUnknown  verdict = iota // the API does not say
+	keyAccepted                // the key works
+	keyLimited                 // the key works, but has no project-wide read access
+	keyRejected                // the key does not work
+)
+
+// keyCheck is the outcome of trying a key.
+type keyCheck struct {
+	verdict  verdict
+	projects int   // how many the key can see, if it is accepted
+	err      error // why the key is rejected, or unknown
 }
 
-// tryKey asks the API whether the key works. A 403 on the projects, which a key without project-wide access gets, is
-// settled by asking who the key is.
-func (c *client) tryKey(ctx context.Context) verdict {
+// tryKey asks the API whether the key works. A 403 on the projects, which a key without
+// project-wide access gets, is settled by asking who the key is.
+func (c *client) tryKey(ctx context.Context) keyCheck {
 	list, err := c.projects(ctx)
 	if err == nil {
-		return verdict{accepted: true, visible: number(strconv.Itoa(arrayLength(list)))}
+		return keyCheck{verdict: keyAccepted, projects: arrayLength(list)}
 	}
-	var f *failure
-	errors.As(err, &f)
-	switch f.code {
+	var first, second *failure
+	errors.As(err, &first)
+	switch first.code {
 	case codeAuthRejected:
-		return verdict{accepted: false, err: err}
+		return keyCheck{verdict: keyRejected, err: err}
 	case codeAPIForbidden:
 	default:
-		return verdict{err: err}
+		return keyCheck{err: err}
 	}
 	err = c.me(ctx)
 	if err == nil {
-		return verdict{accepted: true, visible: number("0"), limited: true}
+		return keyCheck{verdict: keyLimited}
 	}
-	var second *failure
 	errors.As(err, &second)
 	switch second.code {
 	case codeInterrupted:
-		return verdict{err: err}
+		return keyCheck{err: err}
 	case codeAuthRejected, codeAPIForbidden:
-		return verdict{accepted: false, err: c.rejected(second.status, second.said)}
+		return keyCheck{verdict: keyRejected, err: c.rejected(second.status, second.said)}
 	}
-	f.message = fmt.Sprintf("key %v from %s has no project-wide read access, or does not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
+	first.message = fmt.Sprintf("key %v from %s has no project-wide read access, or does not work "+
+		"at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
 		c.key, c.source, second.message)
-	return verdict{err: f.withHint("try again, or ask in Microtica's console what the key may do")}
+	return keyCheck{err: first.
+		withHint("try again, or check in Microtica's console what the key may do")}
 }
 
-// reached tells whether a result means that the API itself answered.
+// reached reports whether the outcome of a request means that the API itself answered.
 func reached(err error) bool {
 	switch codeOf(err) {
 	case nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused, codeAPIRateLimited, codeAPIServer:
@@ -213,171 +198,108 @@ func reached(err error) bool {
 	return false
 }
 
-// get returns the JSON of a 2xx answer to GET base/segments, a request for what, retrying where that can help. Every error
-// is a *failure.
-func (c *client) get(ctx context.Context, what string, segments ...string) (any, error) {
-	if c.deadline.IsZero() {
-		c.deadline = time.Now().Add(c.limit)
+// statusFailure returns the failure that an answer other than 2xx to r means; location is where a
+// redirect points, or nil.
+func (c *client) statusFailure(r request, status int, location *url.URL, answer any) *failure {
+	said := ""
+	value, _ := field(answer, "message")
+	if text, _ := value.(string); text != "" {
+		said = ": " + shorten(text)
 	}
-	ctx, cancel := context.WithDeadline(ctx, c.deadline)
-	defer cancel()
-	root := *c.base
-	root.Path = "/" + strings.TrimPrefix(root.Path, "/") // without it JoinPath makes no absolute path
-	for try := 0; ; try++ {
-		answer, wait, err := c.once(ctx, what, root.JoinPath(segments...), try)
-		if err == nil || wait < 0 || try == c.retries || wait > time.Until(c.deadline) {
-			return answer, err
+	var f *failure
+	switch {
+	case status >= 300 && status <= 399:
+		to := "without saying where"
+		if location != nil && location.Host != "" {
+			to = "to " + c.quote(location.Host)
 		}
-		if c.app.sleep(ctx, wait) != nil {
-			return nil, c.unreachable(ctx, context.Cause(ctx), waiting)
-		}
+		f = fail(codeAPIRedirect, "the API redirects %s (HTTP %d), and the key is not sent there",
+			to, status).withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
+	case status == 401:
+		f = c.rejected(status, said)
+	case status == 403:
+		f = fail(codeAPIForbidden, "the API denies key %v from %s access to %s (HTTP 403)%s",
+			c.key, c.source, r.what, said).
+			withHint("give the key read access in Microtica's console")
+	case status == 404 && r.missing != "" && typeOf(answer) == "object":
+		f = fail(codeAPINotFound, "the API has %s (HTTP 404)%s", r.missing, said)
+	case status == 404: // the API has this path, or answers in JSON: this is another server
+		f = c.badResponse("there is no such path (HTTP 404)")
+	case status == 429:
+		f = fail(codeAPIRateLimited, "rate limited by the API (HTTP 429)%s", said).
+			withHint("try again later")
+	case status >= 400 && status <= 499:
+		f = fail(codeAPIRefused, "the API refused the request for %s (HTTP %d)%s",
+			r.what, status, said)
+	case status >= 500 && status <= 599:
+		f = fail(codeAPIServer, "the API failed (HTTP %d)%s", status, said).
+			withHint("try again later")
+	default:
+		f = c.badResponse(fmt.Sprintf("its status is %d", status))
 	}
+	f.status, f.said = status, said
+	return f
 }
 
-// once makes one request, the try-th repetition of it. Where another may help, wait says after how long, else it is negative.
-func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (answer any, wait time.Duration, err error) {
-	const final = -1
-	var progress atomic.Int32
-	trace := &httptrace.ClientTrace{
-		DNSStart:          func(httptrace.DNSStartInfo) { progress.Store(resolving) },
-		ConnectStart:      func(string, string) { progress.Store(connecting) },
-		TLSHandshakeStart: func() { progress.Store(securing) },
-		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
-			if err == nil {
-				progress.Store(connecting) // it may have been the proxy's
-			}
-		},
-		GotConn:              func(httptrace.GotConnInfo) { progress.CompareAndSwap(connecting, asked) },
-		GotFirstResponseByte: func() { progress.Store(answered) },
+// rejected returns the failure of a key that does not work; said is what the API said, if anything.
+func (c *client) rejected(status int, said string) *failure {
+	f := fail(codeAuthRejected, "the API rejected key %v from %s (HTTP %d)%s",
+		c.key, c.source, status, said)
+	f.status = status
+	if end := c.key.strayEnd(); end != "" {
+		return f.withHint("the key ends with %s: is that part of it?", end)
 	}
-	req := &http.Request{Method: http.MethodGet, URL: u, Header: http.Header{
-		"X-Microtica-Api-Key": {c.key.raw()},
-		"Accept":              {"application/json"},
-		"User-Agent":          {fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH)},
-	}}
-	// A http.Client would follow redirects.
-	res, err := c.transport(&progress).RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
-	if err != nil {
-		f := c.unreachable(ctx, err, progress.Load())
-		if f.code == codeNetworkConnect && progress.Load() == asked {
-			return nil, backoff(try), f // the connection ended, and nothing tells that the API saw the request
+	const expired = "this one may be expired or revoked"
+	switch c.source {
+	case sourceFlag, sourceStdin:
+		return f.withHint("check the key in Microtica's console, " +
+			"or save it all the same with 'microtica login --no-verify'")
+	case "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE":
+		next := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
+		if !next && c.app.hasSavedKey() {
+			return f.withHint("unset %s to use the saved key", c.source)
 		}
-		return nil, final, f
-	}
-	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which may stay open
-		return nil, final, c.statusFailure(res.StatusCode, nil, what, nil)
-	}
-	var body bytes.Buffer
-	if 0 < res.ContentLength && res.ContentLength <= maxBodyBytes {
-		body.Grow(int(res.ContentLength) + bytes.MinRead)
-	}
-	if _, err := body.ReadFrom(io.LimitReader(res.Body, maxBodyBytes+1)); err != nil {
-		return nil, final, c.unreachable(ctx, err, answered)
-	}
-	if body.Len() > maxBodyBytes {
-		return nil, final, c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
-	}
-	secret, shown := c.mask()
-	answer, err = decodeJSON(body.Bytes(), secret, shown)
-	if res.StatusCode >= 200 && res.StatusCode <= 299 {
-		if err != nil {
-			return nil, final, c.badResponse("it is not JSON")
+		if c.source == "MICROTICA_TOKEN" {
+			return f.withHint("set MICROTICA_TOKEN to a key that works; %s", expired)
 		}
-		return answer, final, nil
+		return f.withHint("set MICROTICA_TOKEN_FILE to a file with a key that works; %s", expired)
 	}
-	location, _ := res.Location()
-	f := c.statusFailure(res.StatusCode, location, what, answer)
-	wait, told := c.retryAfter(res)
-	if wait > 0 && f.code.retryable {
-		f.withHint("try again in %d seconds, as the API asks", (wait+time.Second-1)/time.Second)
-	}
-	if !told {
-		wait = backoff(try)
-	}
-	if !slices.Contains([]int{429, 502, 503, 504}, f.status) || wait > maxRetryAfter {
-		wait = final
-	}
-	return nil, wait, f
+	return f.withHint("run 'microtica login' with a key that works; %s", expired)
 }
 
-// backoff returns how long to wait before the next try where the API does not say: 0.5 s, 1 s, and up to a quarter more.
-func backoff(try int) time.Duration {
-	wait := 500 * time.Millisecond << try
-	return wait + rand.N(wait/4)
+// badResponse returns the failure for an answer that the API would not give.
+func (c *client) badResponse(why string) *failure {
+	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host, why).
+		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
 }
 
-// transport returns what carries one request, and starts reading the trust store beside the connection.
-func (c *client) transport(progress *atomic.Int32) *http.Transport {
-	http1 := new(http.Protocols) // HTTP/2 would print the header under a GODEBUG setting, and retries by itself
-	http1.SetHTTP1(true)
-	t := &http.Transport{
-		Protocols:              http1,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		DisableKeepAlives:      true,
-		DisableCompression:     true, // a small answer must not become a huge one
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
-			if res.StatusCode != http.StatusOK { // the library's error holds the proxy's text
-				return fmt.Errorf("it answered HTTP %d", res.StatusCode)
-			}
-			return nil
-		},
+// assumption adds to a hint that the default address is one.
+func (c *client) assumption() string {
+	if c.base.String() == defaultAPI {
+		return ": the default, " + defaultAPI + ", is an assumption"
 	}
-	if c.base.Scheme == "http" {
-		// What resolves localhost may be anything; the key goes to this machine alone.
-		dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-			if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().IsLoopback() {
-				return errors.New("it is not an address of this machine")
-			}
-			return nil
-		}}
-		t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, network, address)
-			return &watchedConn{conn, progress}, err
+	return ""
+}
+
+// quote makes text of a server fit for a message: without the key, clean, and of bounded length.
+func (c *client) quote(text string) string { return shorten(c.key.mask(text)) }
+
+// shorten makes text clean and cuts it at maxMessage characters. It cuts before it cleans, too,
+// which can make 32 MiB of text ten times as long.
+func shorten(text string) string {
+	text = clean(prefix(text, maxMessage+1))
+	if short := prefix(text, maxMessage); short != text {
+		return short + "…"
+	}
+	return text
+}
+
+// prefix returns the first n characters of text.
+func prefix(text string, n int) string {
+	for i := range text {
+		if n--; n < 0 {
+			return text[:i]
 		}
-		return t
 	}
-	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
-		if !usableProxy(c.app.getenv(c.proxyVariable())) {
-			return nil, errBadProxy
-		}
-		c.proxy, err = http.ProxyFromEnvironment(req)
-		return c.proxy, err
-	}
-	go x509.SystemCertPool() // kept by the library: verifying waits for it, or finds it done
-	return t
-}
-
-// watchedConn notes the first byte that comes, which net/http does not tell where it comes before the request is sent.
-type watchedConn struct {
-	net.Conn
-	progress *atomic.Int32
-}
-
-func (c *watchedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.progress.Store(answered)
-	}
-	return n, err
-}
-
-// mask returns the whole key, and what stands for it wherever an answer holds it.
-func (c *client) mask() (secret, shown string) { return c.key.raw(), c.key.String() + "_…" }
-
-// retryAfter returns the time that Retry-After (RFC 9110, section 10.2.3) asks to wait, in seconds or as a date, thirty years
-// at most; false where it asks for none or makes no sense.
-func (c *client) retryAfter(res *http.Response) (time.Duration, bool) {
-	const most = 1e9 // seconds: time.Duration ends at 9e9
-	text := res.Header.Get("Retry-After")
-	if text != "" && strings.Trim(text, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(text, 10, 64) // of a number out of range, the largest
-		return time.Duration(min(seconds, most)) * time.Second, true
-	}
-	date, err := http.ParseTime(text)
-	if wait := date.Sub(c.app.now()); err == nil && wait >= 0 {
-		return min(wait, most*time.Second), true
-	}
-	return 0, false
+	return text
 }

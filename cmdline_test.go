@@ -56,8 +56,8 @@ func TestWrongWordsAreUsageErrors(t *testing.T) {
 		{"help " + testKey, "unknown command that looks like a key", "run 'microtica help'"},
 		{"whoami --quiet=" + testKey, "--quiet takes no value", "run 'microtica help'"},
 		{"env list --project " + testKey, "--project holds what looks like an API key, not a project's id", "run 'microtica project list' to see the projects' ids"},
-		{"env list --project ..", "--project is no project's id: ..", "run 'microtica project list' to see the projects' ids"},
-		{"env list --project .", "--project is no project's id: .", "run 'microtica project list' to see the projects' ids"},
+		{"env list --project ..", "--project is not a project's id: ..", "run 'microtica project list' to see the projects' ids"},
+		{"env list --project .", "--project is not a project's id: .", "run 'microtica project list' to see the projects' ids"},
 		{"whoami --project=", "--project is empty", "run 'microtica project list' to see the projects' ids"},
 	} {
 		api := newFakeAPI(t)
@@ -71,7 +71,7 @@ func TestWrongWordsAreUsageErrors(t *testing.T) {
 
 // TestErrorsAreJSONWhereverTheFlagStands covers errors found before the flag is.
 func TestErrorsAreJSONWhereverTheFlagStands(t *testing.T) {
-	const usage = `,"httpStatus":null,"retryable":false,"exitCode":2}}` + "\n"
+	const usage = `,"httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":2}}` + "\n"
 	for _, test := range []struct{ line, want string }{
 		{"--json whoam", `{"error":{"code":"usage","message":"unknown command 'whoam'","hint":"did you mean whoami?"` + usage},
 		{"whoam --json", `{"error":{"code":"usage","message":"unknown command 'whoam'","hint":"did you mean whoami?"` + usage},
@@ -79,7 +79,7 @@ func TestErrorsAreJSONWhereverTheFlagStands(t *testing.T) {
 		{"--json=1 whoami", `{"error":{"code":"usage","message":"--json takes no value","hint":"run 'microtica help'"` + usage},
 		{"env list -- --json", `{"error":{"code":"usage","message":"unexpected argument '--json'","hint":"run 'microtica help env list'"` + usage},
 		{"login --token --json", `{"error":{"code":"usage","message":"--token needs a value","hint":"run 'microtica help'"` + usage},
-		{"env --json list", `{"error":{"code":"usage.project","message":"no project: neither --project nor MICROTICA_PROJECT_ID is given","hint":"run 'microtica project list' to see the projects' ids"` + usage},
+		{"env --json list", `{"error":{"code":"usage.project","message":"no project: use --project ID or set MICROTICA_PROJECT_ID","hint":"run 'microtica project list' to see the projects' ids"` + usage},
 	} {
 		newShell(t, nil).want(result{"", test.want, 2}, strings.Fields(test.line)...)
 	}

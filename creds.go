@@ -350,3 +350,36 @@ func (a *app) removeKey(path string) (bool, error) {
 	}
 	return count > 0, nil
 }
+
+// mask returns text with the key replaced by its prefix (a stand-in until the key branch is merged).
+func (k key) mask(text string) string {
+	return strings.ReplaceAll(text, *k.secret, k.String()+"_…")
+}
+
+// strayEnd names the key's last character where that is one that separates or quotes, and so may
+// have been copied along with the key; else it returns "".
+func (k key) strayEnd() string {
+	switch (*k.secret)[len(*k.secret)-1] {
+	case ',':
+		return "a comma"
+	case ';':
+		return "a semicolon"
+	case '"', '\'', '`':
+		return "a quotation mark"
+	}
+	return ""
+}
+
+// hasSavedKey reports whether login has saved a key that commands would use if no variable supplied
+// one.
+func (a *app) hasSavedKey() bool {
+	path, err := a.credentialsPath(codeAuthMissing)
+	if err != nil {
+		return false
+	}
+	text, _, err := readKeyFile(path)
+	if err == nil {
+		_, err = parseKey(text, path)
+	}
+	return err == nil
+}

@@ -69,7 +69,7 @@ func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 		for _, command := range []string{"whoami", "project list", "env list --project 5f1c"} {
 			words := strings.Fields(command)
 			s.want(result{"", "error: " + test.message + "\nhint: " + test.hint + "\n", test.exit}, words...)
-			s.want(result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryable":false,"exitCode":%d}}`+"\n",
+			s.want(result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":%d}}`+"\n",
 				test.code, inJSON(test.message), inJSON(test.hint), test.exit), test.exit}, append(words, "--json")...)
 		}
 		if seen := api.seen(); seen != "" {
@@ -84,7 +84,7 @@ func TestTheStoredKeyIsReadWithCare(t *testing.T) {
 	s := newShell(t, api)
 	path := s.credentials()
 	fileError := func(code, message, hint string, exit int) result {
-		return result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryable":false,"exitCode":%d}}`+"\n", code, inJSON(message), inJSON(hint), exit), exit}
+		return result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":%d}}`+"\n", code, inJSON(message), inJSON(hint), exit), exit}
 	}
 	moveAway := "move " + path + " away and run 'microtica login'"
 	s.want(fileError("auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, and none is saved in "+path,

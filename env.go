@@ -12,7 +12,8 @@ func runEnvList(ctx context.Context, a *app) error {
 	project := a.project.value
 	if !a.project.given {
 		if project = a.getenv("MICROTICA_PROJECT_ID"); project == "" {
-			return fail(codeUsageProject, "no project: neither --project nor MICROTICA_PROJECT_ID is given").
+			return fail(codeUsageProject,
+				"no project: use --project ID or set MICROTICA_PROJECT_ID").
 				withHint("run 'microtica project list' to see the projects' ids")
 		}
 		if err := checkProject(project, "MICROTICA_PROJECT_ID"); err != nil {
@@ -27,29 +28,34 @@ func runEnvList(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.printList(list, "environments", []string{"ID", "NAME", "STATUS", "LAST DEPLOYED"}, func(environment any) []string {
-		return []string{cell(environment, "id"), cell(environment, "name"), cell(environment, "status"), lastDeployed(environment)}
+	header := []string{"ID", "NAME", "STATUS", "LAST DEPLOYED"}
+	return a.printList(list, "environments", header, func(environment any) []string {
+		return []string{cell(environment, "id"), cell(environment, "name"),
+			cell(environment, "status"), lastDeployed(environment)}
 	})
 }
 
-// checkProject fails for what cannot be a project's id; source is the flag or variable that it came from.
+// checkProject fails (usage.project) for what cannot be a project's id; source is the flag or the
+// variable that it came from.
 func checkProject(id, source string) error {
 	wrong := ""
 	switch {
 	case id == "":
 		wrong = "is empty"
-	case id == "." || id == "..": // net/http would resolve them in the path
-		wrong = "is no project's id: " + id
+	case id == "." || id == "..": // as a segment of the path they would mean another endpoint
+		wrong = "is not a project's id: " + id
 	case looksLikeKey(id):
 		wrong = "holds what looks like an API key, not a project's id"
 	default:
 		return nil
 	}
-	return fail(codeUsageProject, "%s %s", source, wrong).withHint("run 'microtica project list' to see the projects' ids")
+	return fail(codeUsageProject, "%s %s", source, wrong).
+		withHint("run 'microtica project list' to see the projects' ids")
 }
 
-// lastDeployed returns an environment's time of last deployment, in UTC to the minute. The API gives a number, which is taken
-// for milliseconds since 1970, as other times there are; a time outside the years 0 to 9999 is none.
+// lastDeployed returns when an environment was last deployed, in UTC to the minute, or - where that
+// is unknown. The API gives a number, which is assumed to be milliseconds since 1970, as its other
+// times are; 0 is an environment that never was. Years have four digits.
 func lastDeployed(environment any) string {
 	value, _ := field(environment, "lastDeployed")
 	digits, ok := value.(number)
@@ -57,7 +63,7 @@ func lastDeployed(environment any) string {
 		return "-"
 	}
 	ms, err := strconv.ParseFloat(string(digits), 64)
-	if err != nil || math.Abs(ms) > 1e15 {
+	if err != nil || ms == 0 || math.Abs(ms) > 1e15 {
 		return "-"
 	}
 	t := time.UnixMilli(int64(math.Floor(ms))).UTC()

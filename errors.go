@@ -79,7 +79,9 @@ type failure struct {
 	hint    string   // "" where there is nothing to advise
 	status  int      // the HTTP status that caused it, or 0
 	said    string   // the API's own words, as they appear in the message
-	signal  int      // the signal's number if the code is codeInterrupted
+	// retryAfter is how many seconds the API asks to wait before the next try; nil where it does not.
+	retryAfter *int
+	signal     int // the signal's number if the code is codeInterrupted
 }
 
 // fail returns a failure with the given code and message.
@@ -125,7 +127,12 @@ func printError(w io.Writer, asJSON bool, err error) int {
 	if f.status != 0 {
 		status = number(fmt.Sprint(f.status))
 	}
-	writeJSON(w, newObject("error", newObject("code", f.code.name, "message", message, "hint", clean(f.hint), "httpStatus", status,
+	var retryAfter any
+	if f.retryAfter != nil {
+		retryAfter = number(fmt.Sprint(*f.retryAfter))
+	}
+	writeJSON(w, newObject("error", newObject("code", f.code.name, "message", message,
+		"hint", clean(f.hint), "httpStatus", status, "retryAfter", retryAfter,
 		"retryable", f.code.retryable, "exitCode", number(fmt.Sprint(f.exitStatus())))))
 	return f.exitStatus()
 }

@@ -36,7 +36,7 @@ type wrong struct {
 // fails returns all that a command leaves which fails with w and prints nothing else.
 func (w wrong) fails(stdout string, asJSON bool) result {
 	exit := map[string]int{
-		"usage.url": 2, "auth.rejected": 3, "api.forbidden": 4, "api.not_found": 4, "api.refused": 4,
+		"usage": 2, "usage.url": 2, "usage.project": 2, "usage.proxy": 2, "auth.rejected": 3, "api.forbidden": 4, "api.not_found": 4, "api.refused": 4,
 		"network.dns": 5, "network.connect": 5, "network.tls": 5, "network.proxy": 5, "network.timeout": 5,
 		"api.rate_limited": 6, "api.server": 6, "api.redirect": 6, "api.bad_response": 6,
 	}[w.code]
@@ -52,7 +52,7 @@ func (w wrong) fails(stdout string, asJSON bool) result {
 		status = fmt.Sprint(w.status)
 	}
 	retryable := slices.Contains(strings.Fields("network.dns network.connect network.timeout network.proxy api.rate_limited api.server"), w.code)
-	return result{stdout, fmt.Sprintf(`{"error":{"code":%s,"message":%s,"hint":%s,"httpStatus":%s,"retryable":%v,"exitCode":%d}}`+"\n",
+	return result{stdout, fmt.Sprintf(`{"error":{"code":%s,"message":%s,"hint":%s,"httpStatus":%s,"retryAfter":null,"retryable":%v,"exitCode":%d}}`+"\n",
 		quoted(w.code), quoted(w.message), quoted(w.hint), status, retryable, exit), exit}
 }
 
@@ -84,7 +84,7 @@ func badAnswer(host, why string, status int) wrong {
 }
 
 const (
-	cut      = "it is cut short or malformed, or its header is too long"
+	cut      = "it is truncated or malformed, or its headers are too long"
 	notJSON  = "it is not JSON"
 	readHint = "give the key read access in Microtica's console"
 )

@@ -132,8 +132,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	now := time.Date(2026, 11, 23, 17, 59, 50, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text string) {
-		c := &client{app: &app{now: func() time.Time { return now }}}
-		wait, asked := c.retryAfter(&http.Response{Header: http.Header{"Retry-After": {text}}})
+		wait, asked := retryAfter(text, now)
 		if asked && wait < 0 {
 			t.Fatalf("%q: wait %v", text, wait)
 		}

@@ -1,91 +1,292 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
 	"net/url"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
-// This file says why a request failed, in the network or by its answer, and what to do about it. Text that a server or a proxy
-// had a hand in is shown through quote only.
+// This file makes a request: where it goes, over what connection, how often, and why it failed. It
+// is the only file that imports net/http and the only place that puts the key on the wire: in one
+// header, to one address, which no answer can change.
 
-const maxMessage = 300 // characters of an API's error message that are shown
+// defaultAPI is an assumption: Microtica does not publish the base URL of its API.
+const defaultAPI = "https://api.microtica.com"
+
+const (
+	maxHeaderBytes = 64 << 10
+	maxBodyBytes   = 32 << 20
+	maxRetries     = 2
+	maxRetryAfter  = 30 // seconds; a longer wait is left to the user
+)
+
+// apiURL returns the base URL of the API. The error (usage.url) shows nothing of a bad one, which
+// may hold a password.
+func (a *app) apiURL() (*url.URL, error) {
+	text := a.getenv("MICROTICA_API_URL")
+	if text == "" {
+		text = defaultAPI
+	}
+	wrong := ""
+	u, err := url.Parse(strings.TrimRight(text, "/"))
+	switch {
+	case err != nil:
+		wrong = "cannot be parsed"
+	case u.Scheme != "https" && u.Scheme != "http":
+		wrong = "does not start with https://"
+	case u.User != nil:
+		wrong = "contains a user name or password"
+	case u.Hostname() == "":
+		wrong = "has no host"
+	case strings.Contains(u.Hostname(), ":") && u.Host[0] != '[':
+		wrong = "cannot be parsed" // h:1:2, of which net/url takes the last part for the port
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		wrong = "has a query or a fragment"
+	case looksLikeKey(text):
+		wrong = "contains what looks like a key"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		wrong = "would send the key unencrypted: http is for a loopback host only"
+	case u.Port() != "":
+		if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
+			wrong = "has a port outside 1 to 65535"
+		}
+	}
+	if wrong != "" {
+		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
+			withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
+	}
+	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
+	return u, nil
+}
+
+// isLoopback reports whether dial takes host to this machine, and nowhere else.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	// Not strings.EqualFold, for which U+017F is an s.
+	return strings.ToLower(host) == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// get returns the JSON of a 2xx answer to r. A transient failure is retried, with a note before each
+// wait. Every error is a *failure.
+func (c *client) get(ctx context.Context, r request) (any, error) {
+	if c.began.IsZero() {
+		c.began = time.Now()
+	}
+	deadline := c.began.Add(c.limit)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	for try := 1; ; try++ {
+		answer, transient, f := c.try(ctx, r)
+		if f == nil {
+			return answer, nil
+		}
+		wait := backoff(try)
+		if f.retryAfter != nil {
+			wait = time.Duration(*f.retryAfter) * time.Second
+		}
+		tooLong := wait > maxRetryAfter*time.Second || wait > time.Until(deadline)
+		if !transient || try > c.retries || tooLong {
+			if try > 1 && f.code != codeInterrupted {
+				f.message += fmt.Sprintf(" (tried %d times)", try)
+			}
+			return nil, f
+		}
+		c.app.note("api.retry", "%s; trying again in %s s (try %d of %d)",
+			f.message, seconds(wait), try+1, c.retries+1)
+		if c.app.sleep(ctx, wait) != nil {
+			return nil, c.unreachable(ctx, ctx.Err(), connecting)
+		}
+	}
+}
+
+// backoff returns how long to wait after the given try: 0.5 s, 1 s, and up to a quarter more.
+func backoff(try int) time.Duration {
+	wait := 250 * time.Millisecond << try
+	return wait + rand.N(wait/4)
+}
+
+// seconds returns d in seconds, to a tenth.
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64)
+}
 
 // How far a request has come.
 const (
-	waiting int32 = iota
-	resolving
-	connecting
-	securing
-	asked
-	answered
+	connecting int32 = iota
+	handshakeFailed
+	connected
+	answered // with the first byte
 )
 
-// unreachable returns the error for a request that failed before its answer was whole, at the given point.
-func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
-	var interrupted *failure
-	if errors.As(context.Cause(ctx), &interrupted) {
-		return interrupted
+// try makes a request once. It reports whether a failure is transient: the same request may succeed
+// in a moment.
+func (c *client) try(ctx context.Context, r request) (answer any, transient bool, f *failure) {
+	defer c.noteIfSlow()()
+	var progress atomic.Int32
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err != nil {
+				progress.Store(handshakeFailed)
+			}
+		},
+		GotConn:              func(httptrace.GotConnInfo) { progress.Store(connected) },
+		GotFirstResponseByte: func() { progress.Store(answered) },
+	})
+	agent := fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH)
+	req := &http.Request{Method: http.MethodGet, URL: r.below(c.base), Header: http.Header{
+		"X-Microtica-Api-Key": {c.key.raw()},
+		"Accept":              {"application/json"},
+		"User-Agent":          {agent},
+	}}
+	// An http.Client would follow redirects, and take the key along.
+	res, err := c.transport().RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		at := progress.Load()
+		f = c.unreachable(ctx, err, at)
+		// The connection ended, and nothing shows that the API has seen the request.
+		return nil, f.code == codeNetworkConnect && at == connected, f
 	}
-	var (
-		operation *net.OpError
-		dns       *net.DNSError
-		timeout   net.Error
-	)
-	timedOut := ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout()
-	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" || c.proxy != nil && progress <= connecting
-	host, via := c.base.Host, ""
-	if proxied {
-		via = fmt.Sprintf(" through the proxy %s://%s", c.proxy.Scheme, c.proxy.Host)
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the open connection
+		return nil, false, c.statusFailure(r, res.StatusCode, nil, nil)
 	}
+	body, err := readBody(res)
 	switch {
-	case errors.Is(err, errBadProxy):
-		return fail(codeNetworkProxy, "cannot use the proxy in %s: its value is not the URL of a proxy", c.proxyVariable()).
-			withHint("set %s to a URL such as http://proxy.example:3128", c.proxyVariable())
-	case progress == answered && !timedOut:
-		return c.badResponse("it is cut short or malformed, or its header is too long")
-	case errors.As(err, &dns) && !proxied, timedOut && progress == resolving && !proxied:
-		why := "the name server did not answer in time"
-		if dns != nil && dns.IsNotFound {
-			why = "there is no such host"
-		} else if dns != nil && !timedOut {
-			why = c.quote(dns.Err)
-		}
-		return fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), why).
-			withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
-	case timedOut && proxied:
-		return fail(codeNetworkTimeout, "%s did not answer in time%s", host, via).withHint("check the proxy in %s", c.proxyVariable())
-	case timedOut:
-		return fail(codeNetworkTimeout, "%s did not answer in time", host).withHint("try again later, or check the network")
-	case proxied:
-		return fail(codeNetworkProxy, "cannot connect to %s%s: %s", host, via, c.quote(reason(err))).withHint("check the proxy in %s", c.proxyVariable())
-	case progress == securing, operation != nil && operation.Op == "remote error": // TLS tells of a missing client certificate late
-		return c.insecure(err)
-	case progress == asked:
-		return fail(codeNetworkConnect, "%s ended the connection without an answer", host).withHint("try again later")
+	case errors.Is(err, errTooLong):
+		return nil, false, c.badResponse(err.Error())
+	case err != nil:
+		return nil, false, c.unreachable(ctx, err, answered)
 	}
-	return fail(codeNetworkConnect, "cannot connect to %s: %s", host, c.quote(reason(err))).
-		withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+	answer, err = parseJSON(maskStrings(body, c.key.mask))
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		location, _ := res.Location()
+		f = c.statusFailure(r, res.StatusCode, location, answer)
+		after, ok := retryAfter(res.Header.Get("Retry-After"), c.app.now())
+		if ok && f.code.retryable {
+			f.retryAfter = &after
+			if after > 0 {
+				f.withHint("try again in %d seconds, as the API asks", after)
+			}
+		}
+		return nil, slices.Contains([]int{429, 502, 503, 504}, res.StatusCode), f
+	}
+	if err != nil {
+		return nil, false, c.badResponse("it is not JSON")
+	}
+	return answer, false, nil
 }
 
-// reason returns what went wrong, without the operation and addresses that net puts before it.
-func reason(err error) string {
-	var operation *net.OpError
-	for errors.As(err, &operation) {
-		err = operation.Err
+var errTooLong = fmt.Errorf("it is larger than %d MiB", maxBodyBytes>>20)
+
+// readBody returns the whole body. Its room is made once: a page that is never written costs no
+// memory, and growing a buffer costs three times its content.
+func readBody(res *http.Response) ([]byte, error) {
+	room := int64(maxBodyBytes + 1)
+	if length := res.ContentLength; length >= 0 {
+		room = min(room, length)
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return "the connection ended"
+	body := bytes.NewBuffer(make([]byte, 0, room+bytes.MinRead))
+	_, err := body.ReadFrom(io.LimitReader(res.Body, maxBodyBytes+1))
+	if err == nil && body.Len() > maxBodyBytes {
+		err = errTooLong
 	}
-	return err.Error()
+	return body.Bytes(), err
+}
+
+// retryAfter returns how many seconds a Retry-After asks to wait (RFC 9110, section 10.2.3), thirty
+// years at most; false where it makes no sense.
+func retryAfter(text string, now time.Time) (int, bool) {
+	const most = 1e9 // time.Duration ends at 9e9
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		n, _ := strconv.ParseUint(text, 10, 64) // of a number out of range, the largest
+		return int(min(n, most)), true
+	}
+	date, err := http.ParseTime(text)
+	wait := date.Sub(now.Truncate(time.Second)) / time.Second
+	return int(min(wait, most)), err == nil && wait >= 0
+}
+
+// noteIfSlow tells a person at a terminal, once a command, what it waits for. The function that it
+// returns ends the wait.
+func (c *client) noteIfSlow() (stop func()) {
+	if !c.app.onTerminal || c.slow {
+		return func() {}
+	}
+	done := make(chan struct{})
+	timer := time.AfterFunc(c.app.patience, func() {
+		defer close(done)
+		c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
+	})
+	return func() {
+		if c.slow = !timer.Stop(); c.slow {
+			<-done
+		}
+	}
+}
+
+// transport returns what carries one request, and starts to read the trust store meanwhile.
+func (c *client) transport() *http.Transport {
+	t := &http.Transport{
+		DialContext: dial,
+		// A configuration also keeps net/http from HTTP/2, under which GODEBUG can print the key.
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		DisableKeepAlives:      true,
+		DisableCompression:     true, // a small answer must not become a huge one
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
+			res *http.Response) error {
+			if res.StatusCode != http.StatusOK { // net/http's own error quotes the proxy
+				return proxyStatus(res.StatusCode)
+			}
+			return nil
+		},
+	}
+	if c.base.Scheme == "http" {
+		return t
+	}
+	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
+		if !usableProxy(c.app.getenv(c.proxyVariable())) {
+			return nil, errBadProxy
+		}
+		c.proxy, err = http.ProxyFromEnvironment(req)
+		return c.proxy, err
+	}
+	go x509.SystemCertPool() // the library keeps it; verifying waits for it, or finds it done
+	return t
+}
+
+// dial connects to address. It never looks localhost up (RFC 6761): an empty image has no hosts
+// file, and a name server or a hosts file could send the key elsewhere.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host != "localhost" {
+		return dialer.DialContext(ctx, network, address)
+	}
+	conn, err := dialer.DialContext(ctx, network, "127.0.0.1:"+port)
+	if err == nil {
+		return conn, nil
+	}
+	if conn, err := dialer.DialContext(ctx, network, "[::1]:"+port); err == nil {
+		return conn, nil
+	}
+	return nil, err
 }
 
 // proxyVariable names the variable that net/http takes the proxy of an https request from.
@@ -98,19 +299,121 @@ func (c *client) proxyVariable() string {
 
 var errBadProxy = errors.New("not the URL of a proxy")
 
-// usableProxy tells whether net/http would go to the proxy that text means. Where it cannot parse the URL it goes without, and
-// of a password with an unescaped # or / in it, it takes the first half for a port.
+// proxyStatus is the error for a proxy that refuses to connect with that HTTP status.
+type proxyStatus int
+
+func (s proxyStatus) Error() string { return fmt.Sprintf("it answered HTTP %d", int(s)) }
+
+// usableProxy reports whether net/http would go to the proxy that text means. Where it cannot parse
+// the URL it connects without one, and of a password with an unescaped # or / it takes the first
+// half for a port.
 func usableProxy(text string) bool {
 	if text != "" && !strings.Contains(text, "://") {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
-	return text == "" || err == nil && u.Hostname() != "" && !strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") &&
+	return text == "" || err == nil && u.Hostname() != "" &&
+		!strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") &&
 		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
-// insecure returns the error for a TLS handshake that failed.
-func (c *client) insecure(err error) *failure {
+// unreachable returns the failure of a request whose answer did not come whole, having come as far
+// as progress says.
+func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
+	var (
+		stopped   *failure
+		operation *net.OpError
+		dns       *net.DNSError
+		timeout   net.Error
+	)
+	host := c.base.Host
+	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" ||
+		c.proxy != nil && progress == connecting
+	switch {
+	case errors.As(context.Cause(ctx), &stopped):
+		return stopped
+	case errors.Is(err, errBadProxy):
+		return fail(codeUsageProxy, "%s is not the URL of a proxy", c.proxyVariable()).
+			withHint("set %s to a URL such as http://proxy.example:3128", c.proxyVariable())
+	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
+		after := c.limit
+		if ctx.Err() == nil { // the system has a limit of its own
+			after = time.Since(c.began).Round(time.Second)
+		}
+		f := fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after))
+		if !proxied {
+			return f.withHint("check the network, or try again later%s", c.assumption())
+		}
+		f.message += " through the proxy " + c.proxyName()
+		return f.withHint("check the proxy in %s", c.proxyVariable())
+	case progress == answered:
+		return c.badResponse("it is truncated or malformed, or its headers are too long")
+	case proxied:
+		return fail(codeNetworkProxy, "cannot connect to %s through the proxy %s: %s", host,
+			c.proxyName(), proxyReason(err)).withHint("check the proxy in %s", c.proxyVariable())
+	case progress == handshakeFailed, operation != nil && operation.Op == "remote error":
+		return c.tlsFailure(err) // a missing client certificate is reported after the handshake
+	case progress == connected:
+		return fail(codeNetworkConnect, "%s closed the connection without answering", host).
+			withHint("try again later")
+	case errors.As(err, &dns):
+		name := c.base.Hostname()
+		return fail(codeNetworkDNS, "cannot resolve %s: %s", name, c.quote(reason(err))).
+			withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+	}
+	return fail(codeNetworkConnect, "cannot connect to %s: %s", host, c.quote(reason(err))).
+		withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+}
+
+// reason returns what went wrong, without the operation and addresses that net puts before it.
+func reason(err error) string {
+	var operation *net.OpError
+	for errors.As(err, &operation) {
+		err = operation.Err
+	}
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return "no such host"
+	case errors.As(err, &dns):
+		return dns.Err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed"
+	}
+	return err.Error()
+}
+
+// proxyReason returns why a proxy failed, without a byte of what it sent: it may send back its
+// password.
+func proxyReason(err error) string {
+	var (
+		status    proxyStatus
+		record    tls.RecordHeaderError
+		untrusted *tls.CertificateVerificationError
+		operation *net.OpError
+	)
+	for inner := err; errors.As(inner, &operation); {
+		inner = operation.Err
+	}
+	local := operation != nil && slices.Contains([]string{"dial", "read", "write"}, operation.Op)
+	switch {
+	case errors.As(err, &status):
+		return status.Error()
+	case errors.As(err, &record):
+		return "it does not speak TLS"
+	case errors.As(err, &untrusted):
+		return "its certificate is not trusted"
+	case local, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return reason(err)
+	}
+	return "it does not answer as a proxy does"
+}
+
+// proxyName returns the proxy's URL without its password.
+func (c *client) proxyName() string { return c.proxy.Scheme + "://" + c.proxy.Host }
+
+// tlsFailure returns the failure of a TLS handshake.
+func (c *client) tlsFailure(err error) *failure {
 	var (
 		authority x509.UnknownAuthorityError
 		roots     x509.SystemRootsError
@@ -118,103 +421,31 @@ func (c *client) insecure(err error) *failure {
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
 	)
-	f := fail(codeNetworkTLS, "no secure connection to %s", c.base.Host).withHint("check MICROTICA_API_URL and what stands between here and there")
+	why := c.quote(reason(err))
+	hint := "check MICROTICA_API_URL and what stands between here and there"
 	switch {
 	case errors.As(err, &authority), errors.As(err, &roots):
-		f.message += ": its certificate is signed by an unknown authority"
+		why = "its certificate is signed by an unknown authority"
+		hint = "no CA certificates may be installed (scratch image): " +
+			"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
 		if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
-			return f.withHint("add the authority's certificate to the system's store")
+			hint = "add the authority's certificate to the system's store"
 		}
-		return f.withHint("no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy ca-certificates.crt into the image")
 	case errors.As(err, &name):
-		names := append([]string{}, name.Certificate.DNSNames...)
+		names := slices.Clone(name.Certificate.DNSNames)
 		for _, ip := range name.Certificate.IPAddresses {
 			names = append(names, ip.String())
 		}
-		if f.message += ": its certificate names no host"; len(names) > 0 {
-			f.message = strings.Replace(f.message, "names no host", "is for "+c.quote(strings.Join(names, ", ")), 1)
+		why = "its certificate is for " + c.quote(strings.Join(names, ", "))
+		if len(names) == 0 {
+			why = "its certificate names no host"
 		}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		f.message += ": its certificate has expired or is not yet valid"
-		return f.withHint("check this machine's clock")
+		why = "its certificate has expired or is not yet valid"
+		hint = "check this machine's clock"
 	case errors.As(err, &record):
-		f.message += ": it does not speak TLS"
-	default:
-		f.message += ": " + c.quote(reason(err))
+		why = "it does not speak TLS"
 	}
-	return f
-}
-
-// statusFailure returns the error that an answer other than 2xx to a request for what means; location is where a redirect
-// points, if anywhere.
-func (c *client) statusFailure(status int, location *url.URL, what string, answer any) *failure {
-	said := ""
-	value, _ := field(answer, "message")
-	if text, _ := value.(string); text != "" {
-		said = ": " + c.quote(text)
-	}
-	var f *failure
-	switch {
-	case status >= 300 && status <= 399:
-		to := "without saying where"
-		if location != nil && location.Host != "" {
-			to = "to " + c.quote(location.Host)
-		}
-		f = fail(codeAPIRedirect, "the API redirects %s (HTTP %d), and the key goes only to the address that is set", to, status).
-			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
-	case status == 401:
-		f = c.rejected(status, said)
-	case status == 403:
-		f = fail(codeAPIForbidden, "the API refuses key %v from %s access to %s (HTTP 403)%s", c.key, c.source, what, said).
-			withHint("give the key read access in Microtica's console")
-	case status == 404: // of a path that holds no id
-		f = c.badResponse("it does not know this path (HTTP 404)")
-	case status == 429:
-		f = fail(codeAPIRateLimited, "the API gets too many requests (HTTP 429)%s", said).withHint("try again later")
-	case status >= 400 && status <= 499:
-		f = fail(codeAPIRefused, "the API refused the request for %s (HTTP %d)%s", what, status, said)
-	case status >= 500 && status <= 599:
-		f = fail(codeAPIServer, "the API failed (HTTP %d)%s", status, said).withHint("try again later")
-	default:
-		f = c.badResponse(fmt.Sprintf("its status is %d", status))
-	}
-	f.status, f.said = status, said
-	return f
-}
-
-// rejected returns the error for a key that does not work; said is what the API said, if anything.
-func (c *client) rejected(status int, said string) *failure {
-	f := fail(codeAuthRejected, "the API rejected key %v from %s (HTTP %d)%s", c.key, c.source, status, said)
-	f.status = status
-	switch c.source {
-	case "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE":
-		return f.withHint("unset %s to use the saved key", c.source)
-	case sourceFlag, sourceStdin:
-		return f.withHint("check the key in Microtica's console, or save it all the same with 'microtica login --no-verify'")
-	}
-	return f.withHint("run 'microtica login' with a key that works")
-}
-
-// badResponse returns the error for an answer that is not the API's.
-func (c *client) badResponse(why string) *failure {
-	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host, why).
-		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
-}
-
-// assumption adds to a hint that the default address is one.
-func (c *client) assumption() string {
-	if c.base.String() == defaultAPI {
-		return ": the default, " + defaultAPI + ", is an assumption"
-	}
-	return ""
-}
-
-// quote makes text that came with an answer fit for a message: without the key, clean, of bounded length.
-func (c *client) quote(text string) string {
-	secret, shown := c.mask()
-	text = clean(strings.ReplaceAll(text, secret, shown))
-	if runes := []rune(text); len(runes) > maxMessage {
-		return string(runes[:maxMessage]) + "…"
-	}
-	return text
+	return fail(codeNetworkTLS, "no secure connection to %s: %s", c.base.Host, why).
+		withHint("%s", hint)
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,14 +16,540 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// closedPort returns an address on loopback where nothing listens, and what connecting to it fails with on this system.
+// receive returns the next value from ch, or fails the test.
+func receive[T any](t testing.TB, ch <-chan T) (value T) {
+	t.Helper()
+	select {
+	case value = <-ch:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came in 20 seconds")
+	}
+	return value
+}
+
+// notice returns a note or a warning as it is printed, as text or as JSON.
+func notice(kind, code, message string, asJSON bool) string {
+	if asJSON {
+		return fmt.Sprintf(`{"%s":{"code":"%s","message":%s}}`+"\n", kind, code, quoted(message))
+	}
+	return kind + ": " + message + "\n"
+}
+
+// retryNotes returns the notes before the waits of s, after failures with that message.
+func (s *shell) retryNotes(message string, asJSON bool) string {
+	var notes strings.Builder
+	for i, wait := range s.waits {
+		text := fmt.Sprintf("%s; trying again in %s s (try %d of 3)", message,
+			strings.TrimSuffix(fmt.Sprintf("%.1f", wait.Seconds()), ".0"), i+2)
+		notes.WriteString(notice("note", "api.retry", text, asJSON))
+	}
+	return notes.String()
+}
+
+// wantTried runs a command line as it is and with --json: it must fail with w in both forms, after
+// as many tries, with a note before each wait.
+func (s *shell) wantTried(tries int, w wrong, args ...string) {
+	s.t.Helper()
+	for _, asJSON := range []bool{false, true} {
+		s.waits = nil
+		line := args
+		if asJSON {
+			line = append(slices.Clone(args), "--json")
+		}
+		got := s.run(line...)
+		last := w
+		if tries > 1 {
+			last.message += fmt.Sprintf(" (tried %d times)", tries)
+		}
+		want := last.fails("", asJSON)
+		want.stderr = s.retryNotes(w.message, asJSON) + want.stderr
+		if got != want || len(s.waits) != tries-1 {
+			s.t.Errorf("microtica %s, waits %v\n got %s\nwant %s, %d tries",
+				strings.Join(line, " "), s.waits, got, want, tries)
+		}
+	}
+}
+
+// TestARequestHasWhatTheAPINeeds compares a whole request.
+func TestARequestHasWhatTheAPINeeds(t *testing.T) {
+	t.Parallel()
+	heads := make(chan string, 1)
+	server := newRawServer(t, func(conn net.Conn) {
+		heads <- readHead(conn)
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+	})
+	newRawShell(t, server).want(result{"[]\n", "", 0}, "project", "list", "--json", "--quiet")
+	got := strings.Split(strings.TrimSpace(receive(t, heads)), "\r\n")
+	slices.Sort(got[1:])
+	want := []string{"GET /projects HTTP/1.1", "Accept: application/json", "Connection: close",
+		"Host: " + server.host, "User-Agent: microtica/dev (", "X-Microtica-Api-Key: " + testKey}
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("the request is %q", got)
+	}
+}
+
+// TestABaseURLIsAnAddressAndAPrefix covers the ways to write a good one.
+func TestABaseURLIsAnAddressAndAPrefix(t *testing.T) {
+	t.Parallel()
+	heads := make(chan string, 1)
+	server := newRawServer(t, func(conn net.Conn) {
+		line, _, _ := strings.Cut(readHead(conn), " HTTP/")
+		heads <- line
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n[]")
+	})
+	port := server.host[strings.Index(server.host, ":"):]
+	for _, test := range []struct{ url, path string }{
+		{"http://127.0.0.1" + port, ""},
+		{"http://127.0.0.1" + port + "/", ""},
+		{"http://127.0.0.1" + port + "///", ""},
+		{"HTTP://LocalHost" + port + "/V1", "/V1"},
+		{"http://127.0.0.1" + port + "/gateway/v1", "/gateway/v1"},
+		{"http://127.0.0.1" + port + "/gateway/v1/", "/gateway/v1"},
+		{"http://127.0.0.1" + port + "/a%2Fb/%C3%BC", "/a%2Fb/%C3%BC"},
+		{"http://127.0.0.1" + port + "/a%2F/", "/a%2F"},
+		{"http://127.0.0.1" + port + "/ü", "/%C3%BC"},
+		{"http://[::ffff:127.0.0.1]" + port, ""},
+	} {
+		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", test.url)
+		s.want(result{"ID  NAME\n", "", 0}, "project", "list", "--quiet")
+		if t.Failed() {
+			t.Fatalf("%s: no request", test.url)
+		}
+		if got := receive(t, heads); got != "GET "+test.path+"/projects" {
+			t.Errorf("%s: %s", test.url, got)
+		}
+	}
+}
+
+// Why a base URL is refused.
+const (
+	wrongScheme = "does not start with https://"
+	plainText   = "would send the key unencrypted: http is for a loopback host only"
+	holdsUser   = "contains a user name or password"
+	holdsQuery  = "has a query or a fragment"
+	unparsed    = "cannot be parsed"
+	hostless    = "has no host"
+	badPort     = "has a port outside 1 to 65535"
+)
+
+// badBaseURLs are refused; PORT is one where a server listens.
+var badBaseURLs = []struct{ url, wrong string }{
+	{"canary.example", wrongScheme},
+	{"canary.example/v1", wrongScheme},
+	{"//canary.example", wrongScheme},
+	{"/canary", wrongScheme},
+	{"ftp://canary.example", wrongScheme},
+	{"httpss://canary.example", wrongScheme},
+	{"file:///canary", wrongScheme},
+	{"localhost:8080", wrongScheme},
+	{"canary:hunter2@localhost", wrongScheme},
+	{"https://canary.example/%zz", unparsed},
+	{"https://canary example", unparsed},
+	{"https://canary.example:port", unparsed},
+	{"https://canary.example:-1", unparsed},
+	{"https://canary.example\n/", unparsed},
+	{"https://[::1", unparsed},
+	{"https://canary.example:1:2", unparsed},
+	{"https://canary.example:65s:", unparsed},
+	{"https://can\x1b[31mary.example", unparsed},
+	{"https://ana:hunter2canary@[::1", unparsed},
+	{"https:", hostless},
+	{"https:canary.example", hostless},
+	{"https://", hostless},
+	{"https:///canary", hostless},
+	{"https://:443/canary", hostless},
+	{"https://canary.example:0", badPort},
+	{"https://canary.example:65536", badPort},
+	{"https://canary.example:99999999999999999999", badPort},
+	{"https://canary@canary.example", holdsUser},
+	{"https://ana:hunter2canary@canary.example", holdsUser},
+	{"http://ana:hunter2canary@127.0.0.1:PORT", holdsUser},
+	{"https://@canary.example", holdsUser},
+	{"https://canary.example?", holdsQuery},
+	{"https://canary.example/?token=canary", holdsQuery},
+	{"http://127.0.0.1:PORT/#", holdsQuery},
+	{"http://127.0.0.1:PORT/#canary", holdsQuery},
+	{"https://canary.example/mic_d60bea1d_canary", "contains what looks like a key"},
+	{"http://localho\u017ft", plainText},
+	{"http://canary.example", plainText},
+	{"HTTP://canary.example", plainText},
+	{"http://10.0.0.1", plainText},
+	{"http://0.0.0.0:PORT", plainText},
+	{"http://[::]:PORT", plainText},
+	{"http://127.0.0.1.canary.example:PORT", plainText},
+	{"http://localhost.canary.example:PORT", plainText},
+	{"http://127.1:PORT", plainText},
+	{"http://2130706433:PORT", plainText},
+}
+
+// TestABadBaseURLIsRefusedBeforeAnyConnection covers what is no base URL. Nothing of it is shown.
+func TestABadBaseURLIsRefusedBeforeAnyConnection(t *testing.T) {
+	t.Parallel()
+	server := newRawServer(t, func(net.Conn) {})
+	_, port, _ := net.SplitHostPort(server.host)
+	for _, test := range badBaseURLs {
+		url := strings.ReplaceAll(test.url, "PORT", port)
+		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", url)
+		want := wrong{"usage.url", "MICROTICA_API_URL " + test.wrong,
+			"set MICROTICA_API_URL to a base URL such as https://api.microtica.com", 0}
+		s.wantError(want, "project", "list")
+		s.wantError(want, "whoami")
+		s.wantError(want, "login")
+		if t.Failed() {
+			t.Fatalf("with %q", test.url)
+		}
+	}
+	if n := server.connections.Load(); n != 0 {
+		t.Errorf("%d connections were made", n)
+	}
+}
+
+// TestATransientFailureIsRepeated covers what is repeated, after which waits.
+func TestATransientFailureIsRepeated(t *testing.T) {
+	t.Parallel()
+	ok := reply(200, projectsBody)
+	reset := func(w http.ResponseWriter, _ *http.Request) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		tries  int
+		code   int
+		last   string // the error's message, where it fails
+	}{
+		{"429, then well", inTurn(reply(429, ""), ok), 2, 0, ""},
+		{"502 and 504, then well", inTurn(reply(502, ""), reply(504, "<html>"), ok), 3, 0, ""},
+		{"503, then rejected", inTurn(reply(503, ""), reply(401, "")), 2, 3,
+			"the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401) (tried 2 times)"},
+		{"503, then a failure that lasts", inTurn(reply(503, ""), reply(500, "")), 2, 6,
+			"the API failed (HTTP 500) (tried 2 times)"},
+		{"a hang-up, then well", inTurn(hangUp, ok), 2, 0, ""},
+		{"a reset and a 503, then well", inTurn(reset, reply(503, ""), ok), 3, 0, ""},
+	} {
+		api := newFakeAPI(t)
+		api.answer("/projects", test.answer)
+		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+		got := s.run("project", "list")
+		lines := strings.Split(got.stderr, "\n")
+		notes := strings.Count(got.stderr, "note: ")
+		if got.code != test.code || (got.stdout == "") != (test.code != 0) ||
+			notes != test.tries-1 || test.last != "" && lines[notes] != "error: "+test.last {
+			t.Errorf("%s: %s", test.name, got)
+		}
+		if seen := len(strings.Fields(api.seen())); seen != test.tries || len(s.waits) != seen-1 {
+			t.Errorf("%s: %d requests, waits %v; want %d requests",
+				test.name, seen, s.waits, test.tries)
+		}
+		for i, wait := range s.waits {
+			if least := 500 * time.Millisecond << i; wait < least || wait > least+least/4 {
+				t.Errorf("%s: wait %d is %v", test.name, i+1, wait)
+			}
+		}
+	}
+}
+
+// TestALastingFailureSaysHowOftenItWasTried compares the notes and the error, whole.
+func TestALastingFailureSaysHowOftenItWasTried(t *testing.T) {
+	t.Parallel()
+	const later = "try again later"
+	const refused = "the API refused the request for the projects (HTTP 408)"
+	for _, test := range []struct {
+		answer http.HandlerFunc
+		tries  int
+		want   wrong
+	}{
+		{reply(503, `{"message":"busy"}`), 3,
+			wrong{"api.server", "the API failed (HTTP 503): busy", later, 503}},
+		{reply(429, ""), 3,
+			wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", later, 429}},
+		{hangUp, 3,
+			wrong{"network.connect", "HOST closed the connection without answering", later, 0}},
+		{reply(500, ""), 1, wrong{"api.server", "the API failed (HTTP 500)", later, 500}},
+		{reply(408, ""), 1, wrong{"api.refused", refused, "", 408}},
+	} {
+		api := newFakeAPI(t)
+		api.answer("/projects", test.answer)
+		test.want.message = strings.Replace(test.want.message, "HOST", api.host(), 1)
+		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+		s.wantTried(test.tries, test.want, "project", "list")
+		if seen := len(strings.Fields(api.seen())); seen != 2*test.tries {
+			t.Errorf("%d requests of two commands, want %d each", seen, test.tries)
+		}
+		quiet := test.want
+		if test.tries > 1 {
+			quiet.message += " (tried 3 times)"
+		}
+		s.want(quiet.fails("", false), "project", "list", "--quiet")
+	}
+}
+
+// retriedAfter returns all that a command leaves which fails with w, with the hint, and in JSON the
+// field, of a Retry-After of so many seconds.
+func (w wrong) retriedAfter(seconds int, asJSON bool) result {
+	if seconds > 0 {
+		w.hint = fmt.Sprintf("try again in %d seconds, as the API asks", seconds)
+	}
+	r := w.fails("", asJSON)
+	if seconds >= 0 {
+		r.stderr = strings.Replace(r.stderr, `"retryAfter":null`,
+			fmt.Sprintf(`"retryAfter":%d`, seconds), 1)
+	}
+	return r
+}
+
+// retryAfterNow is what the clock says when a Retry-After comes.
+var retryAfterNow = time.Date(2026, 9, 23, 9, 7, 0, 300_000_000, time.UTC)
+
+// inSeconds returns the date so many seconds later, as HTTP writes it.
+func inSeconds(n int) string {
+	return retryAfterNow.Add(time.Duration(n) * time.Second).Format(http.TimeFormat)
+}
+
+// retryAfters are values of the header and what they ask for, in seconds; -1 for what makes no
+// sense.
+var retryAfters = []struct {
+	value   string
+	seconds int
+}{
+	{"1", 1},
+	{"7", 7},
+	{" 007 ", 7},
+	{"30", 30},
+	{"0", 0},
+	{inSeconds(0), 0},
+	{inSeconds(5), 5},
+	{retryAfterNow.Add(9 * time.Second).Format(time.RFC850), 9},
+	{inSeconds(30), 30},
+	{inSeconds(31), 31},
+	{"31", 31},
+	{"86400", 86400},
+	{"10000000000", 1000000000},
+	{"99999999999999999999999", 1000000000},
+	{"Fri, 31 Dec 9999 23:59:59 GMT", 1000000000},
+	{"-1", -1},
+	{"-99999999999999999999999", -1},
+	{"99999999999999999999x", -1},
+	{"+5", -1},
+	{"1.5", -1},
+	{"1e3", -1},
+	{"5, 6", -1},
+	{"soon", -1},
+	{"", -1},
+	{inSeconds(-1), -1},
+	{inSeconds(-60), -1},
+	{"2026-09-23T09:07:05Z", -1},
+}
+
+// TestRetryAfterIsObeyedWithinReason sends each with a 503 that lasts. Where it makes no sense, the
+// waits are the program's own.
+func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
+	t.Parallel()
+	for _, test := range retryAfters {
+		api := newFakeAPI(t)
+		api.answer("/projects", reply(503, "", "Retry-After", test.value))
+		for _, line := range []string{"project list", "project list --json"} {
+			s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+			s.now, s.apiLimit = retryAfterNow, time.Minute
+			w := wrong{"api.server", "the API failed (HTTP 503)", "try again later", 503}
+			tries := 1
+			if test.seconds <= 30 {
+				tries, w.message = 3, w.message+" (tried 3 times)"
+			}
+			got, asJSON := s.run(strings.Fields(line)...), strings.HasSuffix(line, "--json")
+			want := w.retriedAfter(test.seconds, asJSON)
+			want.stderr = s.retryNotes("the API failed (HTTP 503)", asJSON) + want.stderr
+			if seen := len(strings.Fields(api.seen())); got != want || seen != tries {
+				t.Errorf("Retry-After %q: %d requests\n got %s\nwant %s",
+					test.value, seen, got, want)
+			}
+			for _, wait := range s.waits {
+				if test.seconds >= 0 && wait != time.Duration(test.seconds)*time.Second {
+					t.Errorf("Retry-After %q: waits %v", test.value, s.waits)
+				}
+			}
+		}
+	}
+}
+
+// TestARetryAfterThatIsNotWaitedForIsNamed is about waits that do not fit into the time that is
+// left, and about statuses that are not repeated.
+func TestARetryAfterThatIsNotWaitedForIsNamed(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	s.apiLimit = 3 * time.Second
+	for _, test := range []struct {
+		want    wrong
+		seconds int
+	}{
+		{wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429}, 20},
+		{wrong{"api.server", "the API failed (HTTP 500)", "", 500}, 20},
+		{wrong{"api.refused", "the API refused the request for the projects (HTTP 400)", "", 400},
+			-1},
+	} {
+		api.answer("/projects", reply(test.want.status, "", "Retry-After", "20"))
+		s.want(test.want.retriedAfter(test.seconds, false), "project", "list")
+		s.want(test.want.retriedAfter(test.seconds, true), "project", "list", "--json")
+	}
+	if s.waits != nil {
+		t.Errorf("waited %v of 3 s", s.waits)
+	}
+}
+
+// TestASlowAnswerIsAnnouncedAtATerminal waits for the note, which comes once a command: the second
+// request is as slow as the first.
+func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
+	t.Parallel()
+	slowly := func(h http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(200 * time.Millisecond)
+			h(w, r)
+		}
+	}
+	api := newFakeAPI(t)
+	api.answer("/projects", slowly(reply(403, "")))
+	api.answer("/me", slowly(reply(200, meBody)))
+	for _, test := range []struct {
+		args       string
+		onTerminal bool
+		patience   time.Duration
+		said       bool
+	}{
+		{"whoami", true, 50 * time.Millisecond, true},
+		{"whoami --json", true, 50 * time.Millisecond, true},
+		{"whoami", true, 300 * time.Millisecond, false}, // each request is within it
+		{"whoami --quiet", true, 50 * time.Millisecond, false},
+		{"whoami", false, 50 * time.Millisecond, false},
+	} {
+		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+		s.onTerminal, s.patience = test.onTerminal, test.patience
+		asJSON, want := strings.HasSuffix(test.args, "--json"), ""
+		if test.said {
+			want = notice("note", "api.wait", "waiting for "+api.host()+", 10 s at most", asJSON)
+		}
+		if !strings.HasSuffix(test.args, "--quiet") {
+			want += notice("note", "key.limited", limitedKey, asJSON)
+		}
+		if got := s.run(strings.Fields(test.args)...); got.stderr != want || got.code != 0 {
+			t.Errorf("%v: got %s\nwant %q", test, got, want)
+		}
+	}
+}
+
+// TestASlowAnswerWithinLoginNamesItsLimit is about the shorter one.
+func TestASlowAnswerWithinLoginNamesItsLimit(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	api.answer("/projects", silence)
+	s := newShell(t, api)
+	s.stdin, s.onTerminal = testKey, true
+	s.patience, s.verifyLimit = 50*time.Millisecond, 500*time.Millisecond
+	s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n",
+		"note: waiting for " + api.host() + ", 0.5 s at most\n" +
+			"warning: " + unchecked("no answer from "+api.host()+" after 0.5 s") + "\n", 0},
+		"login")
+}
+
+// timeout is the error for an answer that does not come within the shell's limit of 0.2 s.
+func timeout(host string) wrong {
+	return wrong{"network.timeout", "no answer from " + host + " after 0.2 s",
+		"check the network, or try again later", 0}
+}
+
+// TestNoAnswerInTime covers a server that is silent, before or within its answer. The limit is for
+// all requests together.
+func TestNoAnswerInTime(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		serve func(net.Conn)
+	}{
+		{"silence", func(conn net.Conn) { readHead(conn) }},
+		{"a head that drips", func(conn net.Conn) {
+			answering("HTTP/1.1 200 OK\r\nX: ")(conn)
+			drip(conn, "x")
+		}},
+		{"a body that drips", func(conn net.Conn) {
+			answering("HTTP/1.1 200 OK\r\n\r\n[")(conn)
+			drip(conn, " ")
+		}},
+		{"hints that drip", func(conn net.Conn) {
+			readHead(conn)
+			drip(conn, "HTTP/1.1 102 Processing\r\n\r\n")
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := newRawServer(t, func(conn net.Conn) {
+				test.serve(conn)
+				io.Copy(io.Discard, conn)
+			})
+			s := newRawShell(t, server)
+			s.apiLimit = 200 * time.Millisecond
+			start := time.Now()
+			s.wantError(timeout(server.host), "project", "list")
+			took, n := time.Since(start), server.connections.Load()
+			if n != 2 || took > 5*time.Second {
+				t.Errorf("%d requests in %v for two commands", n, took)
+			}
+		})
+	}
+}
+
+// drip sends text again and again, slowly.
+func drip(conn net.Conn, text string) {
+	for {
+		time.Sleep(10 * time.Millisecond)
+		if _, err := io.WriteString(conn, text); err != nil {
+			return
+		}
+	}
+}
+
+// TestLoginWaitsForBothRequestsTogether is about a silent API: the key is saved, unchecked.
+func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{"/projects", "/me"} {
+		t.Run(request[1:], func(t *testing.T) {
+			t.Parallel()
+			api := newFakeAPI(t)
+			api.answer("/projects", func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(300 * time.Millisecond)
+				reply(403, "")(w, r)
+			})
+			api.answer(request, silence)
+			s := newShell(t, api).save(otherKey)
+			s.stdin, s.verifyLimit = testKey, 700*time.Millisecond
+			start := time.Now()
+			got := s.run("login")
+			took := time.Since(start)
+			saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
+			if got.code != 0 || got.stdout != saved ||
+				!strings.HasPrefix(got.stderr, "warning: the key was not checked: ") ||
+				!strings.Contains(got.stderr, "no answer from "+api.host()+" after 0.7 s") {
+				t.Error(got)
+			}
+			if took < 700*time.Millisecond || took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			s.wantStored(testKey + "\n")
+		})
+	}
+}
+
+// closedPort returns an address on loopback where nothing listens, and what connecting to it fails
+// with on this system.
 func closedPort(t testing.TB) (host, why string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,70 +561,324 @@ func closedPort(t testing.TB) (host, why string) {
 	if !errors.As(err, &number) {
 		t.Skip("a closed port does not refuse: ", err)
 	}
-	i := strings.Index(err.Error(), l.Addr().String()+": ")
-	if i < 0 {
+	_, why, found := strings.Cut(err.Error(), l.Addr().String()+": ")
+	if !found {
 		t.Fatal(err)
 	}
-	return l.Addr().String(), err.Error()[i+len(l.Addr().String()+": "):]
+	return l.Addr().String(), why
 }
 
-// TestARefusedConnectionIsNotTriedAgain covers every command that needs the API.
-func TestARefusedConnectionIsNotTriedAgain(t *testing.T) {
+// TestARefusedConnectionIsNotRepeated covers every command that needs the API.
+func TestARefusedConnectionIsNotRepeated(t *testing.T) {
+	t.Parallel()
 	host, why := closedPort(t)
 	for _, scheme := range []string{"http://", "https://"} {
 		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", scheme+host)
-		refused := wrong{"network.connect", "cannot connect to " + host + ": " + why, connectHint, 0}
+		refused := wrong{"network.connect", "cannot connect to " + host + ": " + why,
+			connectHint, 0}
 		s.wantError(refused, "project", "list")
 		s.wantError(refused, "env", "list", "--project", "5f1c")
-		s.want(refused.fails("via:                apikey\napi key prefix:     mic_d60bea1d\napi reachable:      false\nprojects visible:   unknown\n", false), "whoami")
-		s.want(refused.fails(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d","source":"MICROTICA_TOKEN","apiUrl":"`+scheme+host+
-			`","apiReachable":false,"keyAccepted":null,"projectsVisible":null}`+"\n", true), "whoami", "--json")
-		s.want(result{"Saved API key mic_0ther to " + s.credentials() + "\n", "warning: the key was not checked: " + refused.message +
-			"\nwarning: MICROTICA_TOKEN is set and overrides the key just saved\n", 0}, "login", "--token", otherKey)
+		s.wantError(refused, "api", "projects")
+		s.want(refused.fails("via:                apikey\napi key prefix:     mic_d60bea1d\n"+
+			"api reachable:      false\nprojects visible:   unknown\n", false), "whoami")
+		s.want(result{"Saved API key mic_0ther to " + s.credentials() + "\n",
+			"warning: " + unchecked(refused.message) +
+				"\nwarning: MICROTICA_TOKEN is set and overrides the key just saved\n", 0},
+			"login", "--token", otherKey)
 		if s.waits != nil {
 			t.Errorf("waited %v", s.waits)
 		}
 	}
 }
 
-// TestAnUnknownHostIsADNSError asks for a name that cannot exist (RFC 6761). Without a name server that may take until the limit.
+// TestAnUnknownHostIsADNSError asks for a name that cannot exist (RFC 6761). Without a name server
+// that may take until the limit.
 func TestAnUnknownHostIsADNSError(t *testing.T) {
 	t.Parallel()
-	s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "https://api.microtica.invalid:8443/v1")
-	s.apiLimit = 2 * time.Second
-	start := time.Now()
+	const host = "api.microtica.invalid"
+	s := newShell(t, nil).with("MICROTICA_TOKEN", testKey,
+		"MICROTICA_API_URL", "https://"+host+":8443/v1")
+	s.apiLimit = 200 * time.Millisecond
 	got := s.run("project", "list")
-	line, hint, _ := strings.Cut(got.stderr, "\n")
-	if !strings.HasPrefix(line, "error: cannot resolve api.microtica.invalid: ") || hint != "hint: "+connectHint+"\n" || got.stdout != "" || got.code != 5 {
-		t.Error(got)
+	if got == timeout(host+":8443").fails("", false) {
+		t.Skip("no name server answers here")
 	}
-	why := strings.TrimPrefix(line, "error: cannot resolve api.microtica.invalid: ")
-	s.want(wrong{"network.dns", "cannot resolve api.microtica.invalid: " + why, connectHint, 0}.fails("", true), "project", "list", "--json")
-	if took := time.Since(start); took > 10*time.Second || s.waits != nil {
-		t.Errorf("took %v, waited %v", took, s.waits)
+	line, _, _ := strings.Cut(got.stderr, "\n")
+	why, found := strings.CutPrefix(line, "error: cannot resolve "+host+": ")
+	want := wrong{"network.dns", "cannot resolve " + host + ": " + why, connectHint, 0}
+	if got != want.fails("", false) || !found || s.waits != nil {
+		t.Errorf("%s, waited %v", got, s.waits)
 	}
 }
 
-// TestNoSecureConnection covers what goes wrong between TCP and HTTP. None of it is tried again, none sends the key.
+// TestLocalhostIsThisMachine listens on one loopback address at a time: neither is looked up, and
+// the port of the other may be closed.
+func TestLocalhostIsThisMachine(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("SKIPPED: %v", err)
+			continue
+		}
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		conn, err := dial(context.Background(), "tcp", "localhost:"+port)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if conn.RemoteAddr().String() != l.Addr().String() {
+			t.Errorf("localhost is %v, want %v", conn.RemoteAddr(), l.Addr())
+		}
+		conn.Close()
+	}
+	closed, _ := closedPort(t)
+	_, port, _ := net.SplitHostPort(closed)
+	_, err := dial(context.Background(), "tcp", "localhost:"+port)
+	var operation *net.OpError
+	if !errors.As(err, &operation) || operation.Addr.String() != closed {
+		t.Errorf("nothing listens, and it says %v", err)
+	}
+}
+
+// TestWhyANetworkFailed covers errors that no test can provoke: of the name service, of the
+// system's own time-out, at the default host.
+func TestWhyANetworkFailed(t *testing.T) {
+	t.Parallel()
+	c := &client{base: &url.URL{Scheme: "https", Host: "api.microtica.com"}, key: key{new(string)},
+		limit: time.Minute, began: time.Now().Add(-7 * time.Second)}
+	*c.key.secret = testKey
+	const assumed = ": the default, https://api.microtica.com, is an assumption"
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	ended, end := context.WithTimeout(context.Background(), 0)
+	defer end()
+	dns := func(why string) wrong {
+		return wrong{"network.dns", "cannot resolve api.microtica.com: " + why,
+			connectHint + assumed, 0}
+	}
+	late := func(seconds int) wrong {
+		return wrong{"network.timeout",
+			fmt.Sprintf("no answer from api.microtica.com after %d s", seconds),
+			"check the network, or try again later" + assumed, 0}
+	}
+	bad := badAnswer("api.microtica.com", cut, 0)
+	bad.hint += assumed
+	for _, test := range []struct {
+		ctx      context.Context
+		err      error
+		progress int32
+		want     wrong
+	}{
+		{nil, dial(&net.DNSError{Err: "no such host", IsNotFound: true}), connecting,
+			dns("no such host")},
+		{nil, dial(&net.DNSError{Err: "server mis\x1bbehaving"}), connecting,
+			dns(`server mis\x1bbehaving`)},
+		{nil, dial(&net.DNSError{Err: "i/o timeout", IsTimeout: true}), connecting, late(7)},
+		{nil, dial(os.ErrDeadlineExceeded), connecting, late(7)},
+		{ended, context.DeadlineExceeded, connecting, late(60)},
+		{ended, context.DeadlineExceeded, answered, late(60)},
+		{nil, dial(errors.New("network is unreachable")), connecting, wrong{"network.connect",
+			"cannot connect to api.microtica.com: network is unreachable",
+			connectHint + assumed, 0}},
+		{nil, io.ErrUnexpectedEOF, answered, bad},
+	} {
+		if test.ctx == nil {
+			test.ctx = context.Background()
+		}
+		var stderr bytes.Buffer
+		code := printError(&stderr, true, c.unreachable(test.ctx, test.err, test.progress))
+		got := result{"", stderr.String(), code}
+		if want := test.want.fails("", true); got != want {
+			t.Errorf("%v\n got %s\nwant %s", test.err, got, want)
+		}
+	}
+}
+
+// TestABrokenAnswerIsNotTheAPIs sends bytes that no server should. What has begun is never asked
+// for again.
+func TestABrokenAnswerIsNotTheAPIs(t *testing.T) {
+	t.Parallel()
+	const head = "HTTP/1.1 200 OK\r\n"
+	const chunked = head + "Transfer-Encoding: chunked\r\n\r\n"
+	const tooLarge = "it is larger than 32 MiB"
+	long := strings.Repeat("x", 1<<20)
+	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
+	for _, test := range []struct{ name, answer, why string }{
+		{"no content", "HTTP/1.1 204 No Content\r\n\r\n", notJSON},
+		{"a length and nothing", head + "Content-Length: 0\r\n\r\n", notJSON},
+		{"cut", head + "Content-Length: 3\r\n\r\n[]", cut},
+		{"cut in the head", head + "Content-", cut},
+		{"cut in the status", "HTT", cut},
+		{"an error cut", "HTTP/1.1 401 No\r\nContent-Length: 30\r\n\r\n{}", cut},
+		{"two lengths", head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n[]", cut},
+		{"a negative length", head + "Content-Length: -2\r\n\r\n[]", cut},
+		{"a huge length", head + "Content-Length: 9223372036854775807\r\n\r\n[]", cut},
+		{"a length that overflows", head + "Content-Length: 92233720368547758070\r\n\r\n[]", cut},
+		{"chunks cut", chunked + "2\r\n[]\r\n", cut},
+		{"a chunk cut", chunked + "20\r\n[]", cut},
+		{"a malformed chunk", chunked + "zz\r\n[]\r\n0\r\n\r\n", cut},
+		{"a chunk of another length", chunked + "1\r\n[]\r\n0\r\n\r\n", cut},
+		{"a huge chunk", chunked + "ffffffffffffffffffff\r\n[]", cut},
+		{"an unknown encoding of the transfer", head + "Transfer-Encoding: gzip\r\n\r\n[]", cut},
+		{"32 MiB and one, with a length", head + "Content-Length: 33554433\r\n\r\n" +
+			strings.Repeat(" ", 32<<20-1) + "[]", tooLarge},
+		{"33 MiB, without a length", head + "\r\n" + strings.Repeat(long, 33), tooLarge},
+		{"33 MiB in chunks", chunked + strings.Repeat("100000\r\n"+long+"\r\n", 33), tooLarge},
+		{"an error of 33 MiB", "HTTP/1.1 500 No\r\n\r\n" + strings.Repeat(long, 33), tooLarge},
+		{"a header of 70 KB", head + "X: " + strings.Repeat("x", 70000) + "\r\n\r\n[]", cut},
+		{"many headers", head + strings.Repeat("X: y\r\n", 20000) + "\r\n[]", cut},
+		{"an endless status", "HTTP/1.1 200 " + long, cut},
+		{"a status of four digits", "HTTP/1.1 2000 OK\r\n\r\n[]", cut},
+		{"a status of two digits", "HTTP/1.1 20 OK\r\n\r\n[]", cut},
+		{"no status", "HTTP/1.1 OK\r\n\r\n[]", cut},
+		{"an old answer without a head", "[]\n", cut},
+		{"another version", "HTTP/9.9.9 200 OK\r\n\r\n[]", cut},
+		{"a control byte in a header", head + "X: a\x1b[31m\r\nContent-Length: 2\r\n\r\n[]", cut},
+		{"a header without a name", head + ": x\r\nContent-Length: 2\r\n\r\n[]", cut},
+		{"gzip unasked", head + "Content-Encoding: gzip\r\nContent-Length: 6\r\n\r\n" +
+			"\x1f\x8b\x08\x00\x00\x00", notJSON},
+		{"1xx without end", early, cut},
+		{"100 and no more", "HTTP/1.1 100 Continue\r\n\r\n", cut},
+		{"a banner", "SSH-2.0-OpenSSH_9.6\x1b[2J\r\n", cut},
+		{"a TLS alert", "\x15\x03\x01\x00\x02\x02\x46", cut},
+	} {
+		server := newRawServer(t, answering(test.answer))
+		newRawShell(t, server).wantError(badAnswer(server.host, test.why, 0), "project", "list")
+		if n := server.connections.Load(); n != 2 { // the text and the JSON form
+			t.Errorf("%s: %d requests for two commands", test.name, n)
+		}
+		if t.Failed() {
+			t.Fatalf("with %s", test.name)
+		}
+	}
+}
+
+// TestAStatusOutsideHTTPIsNotTheAPIs covers those below 200.
+func TestAStatusOutsideHTTPIsNotTheAPIs(t *testing.T) {
+	t.Parallel()
+	for text, status := range map[string]int{"000": 0, "099": 99, "101": 101} {
+		server := newRawServer(t, answering("HTTP/1.1 "+text+" No\r\n\r\n"))
+		want := badAnswer(server.host, fmt.Sprintf("its status is %d", status), status)
+		newRawShell(t, server).wantError(want, "project", "list")
+	}
+}
+
+// TestAnOddAnswerMayStillBeTheAPIs is the other side: what HTTP allows.
+func TestAnOddAnswerMayStillBeTheAPIs(t *testing.T) {
+	t.Parallel()
+	const ok = "HTTP/1.1 200 OK\r\n"
+	for _, answer := range []string{
+		"HTTP/1.0 200\r\n\r\n[]",
+		"HTTP/1.1 200 \x1b]0;title\x07\u202e\r\nContent-Length: 2\r\n\r\n[]",
+		"HTTP/1.1 299 X\nContent-Length: 2\n\n[] and more",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" +
+			ok + "Content-Length: 2\r\n\r\n[]",
+		ok + "Transfer-Encoding: chunked\r\n\r\n1;x=y\r\n[\r\n1\r\n]\r\n0\r\nTrailer: x\r\n\r\n",
+		ok + "X: " + strings.Repeat("x", 60000) + "\r\n\r\n[]",
+		ok + "Content-Length: 33554432\r\n\r\n[" + strings.Repeat(" ", 32<<20-2) + "]",
+		ok + "\r\n[" + strings.Repeat(" ", 32<<20-2) + "]",
+	} {
+		server := newRawServer(t, answering(answer))
+		newRawShell(t, server).want(result{"[]\n", "", 0}, "project", "list", "--json", "--quiet")
+	}
+}
+
+// TestRoomForABodyIsMadeOnce reads bodies with and without a length in their head.
+func TestRoomForABodyIsMadeOnce(t *testing.T) {
+	for _, test := range []struct{ size, length, most int64 }{
+		{1000, 1000, 16 << 10},
+		{maxBodyBytes, maxBodyBytes, maxBodyBytes + 64<<10},
+		{maxBodyBytes, -1, maxBodyBytes + 64<<10},
+		{1000, 1 << 60, maxBodyBytes + 64<<10},
+	} {
+		res := &http.Response{ContentLength: test.length,
+			Body: io.NopCloser(io.LimitReader(endlessZeros{}, test.size))}
+		n := allocated(func() {
+			if body, err := readBody(res); err != nil || len(body) != int(test.size) {
+				t.Errorf("%d bytes are %d: %v", test.size, len(body), err)
+			}
+		})
+		if n > uint64(test.most) {
+			t.Errorf("%d bytes of a body with length %d cost %d", test.size, test.length, n)
+		}
+	}
+}
+
+type endlessZeros struct{}
+
+func (endlessZeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// TestASwitchOfProtocolsIsNotWaitedFor is about a 101, whose body would be the open connection.
+func TestASwitchOfProtocolsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	server := newRawServer(t, func(conn net.Conn) {
+		answering("HTTP/1.1 101 Switching Protocols\r\n" +
+			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")(conn)
+		io.Copy(io.Discard, conn) // until the client hangs up
+	})
+	start := time.Now()
+	want := badAnswer(server.host, "its status is 101", 101)
+	newRawShell(t, server).wantError(want, "project", "list")
+	if took := time.Since(start); took > 5*time.Second { // the command's limit would not end it
+		t.Errorf("it took %v", took)
+	}
+}
+
+// TestABannerIsNotTheAPI is a server of another protocol, which speaks first. Once in a thousand
+// times net/http has read that before it expects an answer, and says only that the connection
+// ended; then the request is repeated.
+func TestABannerIsNotTheAPI(t *testing.T) {
+	t.Parallel()
+	server := newRawServer(t, func(conn net.Conn) {
+		io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
+		readHead(conn)
+	})
+	want := badAnswer(server.host, cut, 0)
+	for range 5 {
+		s := newRawShell(t, server)
+		got := s.run("project", "list", "--quiet")
+		if s.waits != nil {
+			want.message += fmt.Sprintf(" (tried %d times)", 1+len(s.waits))
+		}
+		if got != want.fails("", false) {
+			t.Error(got)
+		}
+	}
+}
+
+// TestNoSecureConnection covers certificates that do not hold. No failure is repeated, none sends
+// the key.
 func TestNoSecureConnection(t *testing.T) {
+	t.Parallel()
 	needCertFile(t)
 	ca, now := newAuthority(t), time.Now()
-	const unknown, clock = "its certificate is signed by an unknown authority", "its certificate has expired or is not yet valid"
-	const install = "no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy ca-certificates.crt into the image"
-	with := func(cert tls.Certificate) *tls.Config { return &tls.Config{Certificates: []tls.Certificate{cert}} }
+	const unknown = "its certificate is signed by an unknown authority"
+	const expired = "its certificate has expired or is not yet valid"
+	const install = "no CA certificates may be installed (scratch image): " +
+		"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
+	const clock = "check this machine's clock"
+	with := func(cert tls.Certificate) *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{cert}}
+	}
 	old := with(ca.good())
 	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+	named := func(names ...string) *tls.Config { return with(ca.issue(now, nil, names...)) }
+	both := []net.IP{net.IPv4(192, 0, 2, 1)}
 	for _, test := range []struct {
 		config    *tls.Config
 		why, hint string
 	}{
 		{with(ca.good()), unknown, install},
-		{with(ca.issue(now.Add(-2*time.Hour), loopback)), clock, "check this machine's clock"},
-		{with(ca.issue(now.Add(2*time.Hour), loopback)), clock, "check this machine's clock"},
-		{with(ca.issue(now, []net.IP{net.IPv4(192, 0, 2, 1)}, "api.example.test", "*.example.test")), "its certificate is for api.example.test, *.example.test, 192.0.2.1", tlsHint},
-		{with(ca.issue(now, nil, testKey+".example.test")), "its certificate is for mic_d60bea1d_….example.test", tlsHint},
-		{with(ca.issue(now, nil, strings.Repeat("a", 400))), "its certificate is for " + strings.Repeat("a", 300) + "…", tlsHint},
-		{with(ca.issue(now, nil)), "its certificate names no host", tlsHint},
+		{with(ca.issue(now.Add(-2*time.Hour), loopback)), expired, clock},
+		{with(ca.issue(now.Add(2*time.Hour), loopback)), expired, clock},
+		{with(ca.issue(now, both, "api.example.test", "*.example.test")),
+			"its certificate is for api.example.test, *.example.test, 192.0.2.1", tlsHint},
+		{named(testKey + ".example.test"),
+			"its certificate is for mic_d60bea1d_….example.test", tlsHint},
+		{named(strings.Repeat("a", 400)),
+			"its certificate is for " + strings.Repeat("a", 300) + "…", tlsHint},
+		{named(), "its certificate names no host", tlsHint},
 		{old, "tls: protocol version not supported", tlsHint},
 	} {
 		api := newSecureAPI(t, test.config)
@@ -110,16 +892,27 @@ func TestNoSecureConnection(t *testing.T) {
 
 // TestWhatDoesNotSpeakTLS covers other servers on an https port.
 func TestWhatDoesNotSpeakTLS(t *testing.T) {
+	t.Parallel()
 	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
+	after := func(text string) func(net.Conn) {
+		return func(conn net.Conn) {
+			hello(conn)
+			io.WriteString(conn, text)
+		}
+	}
 	for _, test := range []struct {
 		name, why string
 		serve     func(net.Conn)
 	}{
-		{"plain HTTP", "it does not speak TLS", func(conn net.Conn) { hello(conn); io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }},
-		{"SSH", "it does not speak TLS", func(conn net.Conn) { io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n"); hello(conn) }},
-		{"a hang-up", "the connection ended", hello},
-		{"a hang-up within the handshake", "the connection ended", func(conn net.Conn) { hello(conn); conn.Write([]byte{22, 3, 3, 0, 100, 2}) }},
-		{"an alert", "tls: handshake failure", func(conn net.Conn) { hello(conn); conn.Write([]byte{21, 3, 3, 0, 2, 2, 40}) }},
+		{"plain HTTP", "it does not speak TLS", after("HTTP/1.1 400 Bad Request\r\n\r\n")},
+		{"SSH", "it does not speak TLS", func(conn net.Conn) {
+			io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
+			hello(conn)
+		}},
+		{"a hang-up", "the connection was closed", hello},
+		{"a hang-up within the handshake", "the connection was closed",
+			after("\x16\x03\x03\x00\x64\x02")},
+		{"an alert", "tls: handshake failure", after("\x15\x03\x03\x00\x02\x02\x28")},
 	} {
 		server := newRawServer(t, test.serve)
 		s := newRawShell(t, server).with("MICROTICA_API_URL", "https://"+server.host)
@@ -131,69 +924,143 @@ func TestWhatDoesNotSpeakTLS(t *testing.T) {
 	server := newRawServer(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
 	s := newRawShell(t, server).with("MICROTICA_API_URL", "https://"+server.host)
 	s.apiLimit = 200 * time.Millisecond
-	s.wantError(wrong{"network.timeout", server.host + " did not answer in time", "try again later, or check the network", 0}, "project", "list")
+	s.wantError(timeout(server.host), "project", "list")
 
 	// The other way round: an https server is asked for http, and says so in its own way.
 	api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{newAuthority(t).good()}})
 	s = newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "http://"+api.host())
-	s.wantError(wrong{"api.refused", "the API refused the request for the projects (HTTP 400)", "", 400}, "project", "list")
+	s.wantError(wrong{"api.refused",
+		"the API refused the request for the projects (HTTP 400)", "", 400}, "project", "list")
 }
 
-// TestAPlainConnectionGoesToThisMachineOnly is about a localhost that resolves elsewhere.
-func TestAPlainConnectionGoesToThisMachineOnly(t *testing.T) {
-	c := &client{base: &url.URL{Scheme: "http", Host: "localhost"}}
-	for _, address := range []string{"192.0.2.1:80", "[2001:db8::1]:80", "0.0.0.0:80", "[fe80::1]:80"} {
-		conn, err := c.transport(new(atomic.Int32)).DialContext(context.Background(), "tcp", address)
-		if err == nil || reason(err) != "it is not an address of this machine" {
-			t.Errorf("%s: %v, %v", address, conn, err)
-		}
+// TestOnlyHTTP1IsSpoken looks at what a handshake offers, and for the client's preface in the
+// binary: a GODEBUG setting makes net/http print what it sends over HTTP/2.
+func TestOnlyHTTP1IsSpoken(t *testing.T) {
+	t.Parallel()
+	offered := make(chan []string, 1)
+	api := unstartedFakeAPI()
+	api = startSecure(t, api, &tls.Config{
+		Certificates: []tls.Certificate{newAuthority(t).good()},
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			offered <- hello.SupportedProtos
+			return nil, nil
+		},
+	})
+	newShell(t, api).with("MICROTICA_TOKEN", testKey).run("project", "list")
+	if got := receive(t, offered); slices.Contains(got, "h2") {
+		t.Errorf("the client offers %q", got)
+	}
+	program, err := os.ReadFile(builtBinary(t))
+	if err != nil || bytes.Contains(program, []byte("PRI * HTTP/2.0")) {
+		t.Errorf("the binary speaks HTTP/2, or cannot be read: %v", err)
 	}
 }
 
-// TestWhyANetworkFailed covers errors that no test can provoke: of the name service, of the trust store, at the default host.
-func TestWhyANetworkFailed(t *testing.T) {
-	c := &client{app: newTestApp(), base: &url.URL{Scheme: "https", Host: "api.microtica.com"}, key: key{new(string)}}
-	*c.key.secret = testKey
-	const assumed = ": the default, https://api.microtica.com, is an assumption"
-	dns := func(e net.DNSError) error { return &net.OpError{Op: "dial", Net: "tcp", Err: &e} }
-	ended, end := context.WithTimeout(context.Background(), 0)
-	defer end()
+// secureProcess runs the binary against an API that speaks TLS, for the library reads SSL_CERT_FILE
+// once.
+func secureProcess(t testing.TB, base, certFile string, args ...string) result {
+	t.Helper()
+	home := t.TempDir()
+	env := []string{"HOME=" + home, "MICROTICA_TOKEN=" + testKey, "MICROTICA_API_URL=" + base,
+		"SSL_CERT_FILE=" + certFile, "SSL_CERT_DIR=" + home}
+	return process(t, env, "", args...)
+}
+
+const projectTable = "ID    NAME\n5f1c  shop\n77aa  blog\n"
+
+// TestHTTPSWithAnOwnAuthority covers what a certificate does once its authority is trusted.
+func TestHTTPSWithAnOwnAuthority(t *testing.T) {
+	t.Parallel()
+	needCertFile(t)
+	ca := newAuthority(t)
+	with := func(cert tls.Certificate) *fakeAPI {
+		return newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{cert}})
+	}
+	good, old := with(ca.good("localhost")), with(ca.issue(time.Now().Add(-2*time.Hour), loopback))
+	unfit := with(ca.clientOnly())
+	none := filepath.Join(t.TempDir(), "none")
+	local := strings.Replace(good.base(), "127.0.0.1", "localhost", 1)
 	for _, test := range []struct {
-		ctx      context.Context
-		err      error
-		progress int32
-		want     wrong
+		api        *fakeAPI
+		base, file string
+		why, hint  string // "" where it works
 	}{
-		{nil, dns(net.DNSError{Err: "no such host", IsNotFound: true}), connecting,
-			wrong{"network.dns", "cannot resolve api.microtica.com: there is no such host", connectHint + assumed, 0}},
-		{nil, dns(net.DNSError{Err: "i/o timeout", IsTimeout: true}), connecting,
-			wrong{"network.dns", "cannot resolve api.microtica.com: the name server did not answer in time", connectHint + assumed, 0}},
-		{nil, dns(net.DNSError{Err: "server mis\x1bbehaving"}), connecting,
-			wrong{"network.dns", `cannot resolve api.microtica.com: server mis\x1bbehaving`, connectHint + assumed, 0}},
-		{ended, context.DeadlineExceeded, resolving,
-			wrong{"network.dns", "cannot resolve api.microtica.com: the name server did not answer in time", connectHint + assumed, 0}},
-		{ended, context.DeadlineExceeded, connecting,
-			wrong{"network.timeout", "api.microtica.com did not answer in time", "try again later, or check the network", 0}},
-		{nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, connecting,
-			wrong{"network.timeout", "api.microtica.com did not answer in time", "try again later, or check the network", 0}},
-		{nil, &net.OpError{Op: "dial", Err: errors.New("network is unreachable")}, connecting,
-			wrong{"network.connect", "cannot connect to api.microtica.com: network is unreachable", connectHint + assumed, 0}},
-		{nil, io.ErrUnexpectedEOF, answered, wrong{"api.bad_response", "the answer from api.microtica.com is not the API's: " + cut,
-			"set MICROTICA_API_URL to the API's base URL" + assumed, 0}},
+		{good, good.base(), ca.file, "", ""},
+		{good, local, ca.file, "", ""},
+		{good, good.base(), none, "its certificate is signed by an unknown authority",
+			"no CA certificates may be installed (scratch image): " +
+				"set SSL_CERT_FILE or copy ca-certificates.crt into the image"},
+		{old, old.base(), ca.file, "its certificate has expired or is not yet valid",
+			"check this machine's clock"},
+		{unfit, unfit.base(), ca.file,
+			"tls: failed to verify certificate: " +
+				"x509: certificate specifies an incompatible key usage", tlsHint},
 	} {
-		if test.ctx == nil {
-			test.ctx = context.Background()
+		want := result{projectTable, "", 0}
+		if test.why != "" {
+			want = insecure(test.api.host(), test.why, test.hint).fails("", false)
 		}
-		var stderr bytes.Buffer
-		code := printError(&stderr, true, c.unreachable(test.ctx, test.err, test.progress))
-		if got, want := (result{"", stderr.String(), code}), test.want.fails("", true); got != want {
-			t.Errorf("%v\n got %s\nwant %s", test.err, got, want)
+		if got := secureProcess(t, test.base, test.file, "project", "list"); got != want {
+			t.Errorf("%s\n got %s\nwant %s", test.base, got, want)
 		}
 	}
 }
 
-// newTestApp returns an app without an environment.
-func newTestApp() *app { return &app{getenv: func(string) string { return "" }} }
+// clientOnly returns a certificate that holds now, but for clients.
+func (a *authority) clientOnly() tls.Certificate {
+	template, err := x509.ParseCertificate(a.good().Certificate[0])
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, a.key.Public(), a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
+}
+
+// TestWhatComesAfterTheHandshake covers hang-ups over TLS: before an answer they are repeated,
+// within one they are not. A server that asks for the client's certificate says so only after the
+// handshake.
+func TestWhatComesAfterTheHandshake(t *testing.T) {
+	t.Parallel()
+	needCertFile(t)
+	ca := newAuthority(t)
+	begun := func(w http.ResponseWriter, _ *http.Request) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-")
+			conn.Close()
+		}
+	}
+	for _, test := range []struct {
+		name       string
+		answer     http.HandlerFunc
+		clientAuth tls.ClientAuthType
+		tries      int
+		want       func(host string) result
+	}{
+		{"hang-ups, then well", inTurn(hangUp, reply(200, projectsBody)), 0, 2,
+			func(string) result { return result{projectTable, "", 0} }},
+		{"an answer cut", begun, 0, 1,
+			func(host string) result { return badAnswer(host, cut, 0).fails("", false) }},
+		{"a certificate wanted", nil, tls.RequireAnyClientCert, 0, func(host string) result {
+			return insecure(host, "tls: certificate required", tlsHint).fails("", false)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good()},
+				ClientAuth: test.clientAuth})
+			api.answer("/projects", test.answer)
+			got := secureProcess(t, api.base(), ca.file, "project", "list", "--quiet")
+			seen := len(strings.Fields(api.seen()))
+			if want := test.want(api.host()); got != want || seen != test.tries {
+				t.Errorf("%d requests\n got %s\nwant %s", seen, got, want)
+			}
+		})
+	}
+}
 
 // proxy is a fake of a proxy for https, on loopback. It takes any name for the API's.
 type proxy struct {
@@ -217,236 +1084,285 @@ func newProxy(t testing.TB, api string) *proxy {
 	return p
 }
 
-// TestHTTPSWithAnOwnAuthority runs the binary, for the library reads SSL_CERT_FILE once.
-func TestHTTPSWithAnOwnAuthority(t *testing.T) {
-	needCertFile(t)
-	ca := newAuthority(t)
-	api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good("localhost")}})
-	home := t.TempDir()
-	env := func(base, file string) []string {
-		return []string{"HOME=" + home, "MICROTICA_TOKEN=" + testKey, "MICROTICA_API_URL=" + base, "SSL_CERT_FILE=" + file, "SSL_CERT_DIR=" + home}
-	}
-	const unknown = "its certificate is signed by an unknown authority"
-	const install = "no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy ca-certificates.crt into the image"
-	list := result{"ID    NAME\n5f1c  shop\n77aa  blog\n", "", 0}
-	if got := process(t, env(api.base(), ca.file), "", "project", "list"); got != list {
-		t.Errorf("got %s\nwant %s", got, list)
-	}
-	if got, want := process(t, env(api.base(), filepath.Join(home, "none")), "", "project", "list"), insecure(api.host(), unknown, install).fails("", false); got != want {
-		t.Errorf("got %s\nwant %s", got, want)
-	}
-	old := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.issue(time.Now().Add(-2*time.Hour), loopback)}})
-	expired := insecure(old.host(), "its certificate has expired or is not yet valid", "check this machine's clock").fails("", true)
-	if got := process(t, env(old.base(), ca.file), "", "project", "list", "--json"); got != expired {
-		t.Errorf("got %s\nwant %s", got, expired)
-	}
-
-	// What has begun is not asked for again, in TLS too.
-	broken := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good()}})
-	broken.answer("/projects", func(w http.ResponseWriter, _ *http.Request) {
-		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-")
-			conn.Close()
-		}
-	})
-	if got, want := process(t, env(broken.base(), ca.file), "", "project", "list"), badAnswer(broken.host(), cut, 0).fails("", false); got != want {
-		t.Errorf("got %s\nwant %s", got, want)
-	}
-	if seen := broken.seen(); seen != "/projects" {
-		t.Errorf("the broken API was asked for %q", seen)
-	}
-
-	// A server that wants a certificate of the client says so only after the handshake.
-	mutual := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good()}, ClientAuth: tls.RequireAnyClientCert})
-	want := insecure(mutual.host(), "tls: certificate required", tlsHint).fails("", true)
-	if got := process(t, env(mutual.base(), ca.file), "", "project", "list", "--json"); got != want {
-		t.Errorf("got %s\nwant %s", got, want)
-	}
-}
-
 // TestAProxyGetsNoKey runs the binary through a proxy, for the library reads the variables once.
 func TestAProxyGetsNoKey(t *testing.T) {
+	t.Parallel()
 	needCertFile(t)
 	ca := newAuthority(t)
-	api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good("api.example.test")}})
+	config := &tls.Config{Certificates: []tls.Certificate{ca.good("api.example.test")}}
+	api := newSecureAPI(t, config)
 	p := newProxy(t, api.host())
-	env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey, "SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://ana:hunter2@" + p.host}
-	own := append(env[:4:4], "MICROTICA_API_URL=https://api.example.test"+fakePrefix)
-	want := result{"ID    NAME\n5f1c  shop\n77aa  blog\n", "", 0}
-	if got := process(t, own, "", "project", "list"); got != want {
+	env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey, "SSL_CERT_FILE=" + ca.file,
+		"HTTPS_PROXY=http://ana:hunter2@" + p.host,
+		"MICROTICA_API_URL=https://api.example.test" + fakePrefix}
+	want := result{projectTable, "", 0}
+	if got := process(t, env, "", "project", "list"); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	select {
-	case head := <-p.heads:
-		if !strings.HasPrefix(head, "CONNECT api.example.test:443 HTTP/1.1\r\n") || !strings.Contains(head, "Proxy-Authorization: Basic YW5hOmh1bnRlcjI=\r\n") || strings.Contains(head, "mic_") {
-			t.Errorf("the proxy got %q", head)
-		}
-	default:
-		t.Error("the proxy got nothing")
+	head := receive(t, p.heads)
+	if !strings.HasPrefix(head, "CONNECT api.example.test:443 HTTP/1.1\r\n") ||
+		!strings.Contains(head, "Proxy-Authorization: Basic YW5hOmh1bnRlcjI=\r\n") ||
+		strings.Contains(head, "mic_") {
+		t.Errorf("the proxy got %q", head)
 	}
 	if seen := api.seen(); seen != "/projects" {
 		t.Errorf("the API was asked for %q", seen)
 	}
+}
 
-	// The default address is named as what it is wherever the answer is not the API's.
+// TestTheDefaultAddressIsCalledAnAssumption answers in its place, where that is not the API.
+func TestTheDefaultAddressIsCalledAnAssumption(t *testing.T) {
+	t.Parallel()
+	needCertFile(t)
+	ca := newAuthority(t)
 	const assumed = ": the default, https://api.microtica.com, is an assumption"
+	missing := badAnswer("api.microtica.com", "there is no such path (HTTP 404)", 404)
+	missing.hint += assumed
+	moved := wrong{"api.redirect",
+		"the API redirects to www.example.test (HTTP 302), and the key is not sent there",
+		"set MICROTICA_API_URL to the API's own address" + assumed, 302}
 	for _, test := range []struct {
 		answer http.HandlerFunc
 		want   wrong
 	}{
-		{reply(404, ""), wrong{"api.bad_response", "the answer from api.microtica.com is not the API's: it does not know this path (HTTP 404)", "set MICROTICA_API_URL to the API's base URL" + assumed, 404}},
-		{reply(302, "", "Location", "https://www.example.test/"), wrong{"api.redirect", "the API redirects to www.example.test (HTTP 302), and the key goes only to the address that is set",
-			"set MICROTICA_API_URL to the API's own address" + assumed, 302}},
+		{reply(404, ""), missing},
+		{reply(302, "", "Location", "https://www.example.test/"), moved},
 	} {
 		api := unstartedFakeAPI()
 		api.Config.Handler = test.answer
-		startSecure(t, api, &tls.Config{Certificates: []tls.Certificate{ca.good("api.microtica.com")}})
-		variable := "HTTPS_PROXY=http://" + newProxy(t, api.host()).host
-		if got, want := process(t, append(env[:3:3], variable), "", "project", "list", "--json"), test.want.fails("", true); got != want {
+		cert := ca.good("api.microtica.com")
+		startSecure(t, api, &tls.Config{Certificates: []tls.Certificate{cert}})
+		env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey,
+			"SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://" + newProxy(t, api.host()).host}
+		want := test.want.fails("", true)
+		if got := process(t, env, "", "project", "list", "--json"); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}
 	}
 }
 
-// TestABadProxyIsNamedWithoutItsPassword covers what a proxy can do wrong, or its variable.
-func TestABadProxyIsNamedWithoutItsPassword(t *testing.T) {
+const proxiedAPI = "api.example.test"
+
+// wantProxied runs the binary with these variables, as it is and with --json: it must fail with
+// want.
+func wantProxied(t *testing.T, want wrong, variables ...string) {
+	t.Helper()
+	home := t.TempDir()
+	env := append(variables, "HOME="+home, "USERPROFILE="+home, "MICROTICA_TOKEN="+testKey,
+		"MICROTICA_API_URL=https://"+proxiedAPI)
+	for _, asJSON := range []bool{false, true} {
+		args := []string{"project", "list"}
+		if asJSON {
+			args = append(args, "--json")
+		}
+		if got, want := process(t, env, "", args...), want.fails("", asJSON); got != want {
+			t.Errorf("%s\n got %s\nwant %s", variables, got, want)
+		}
+	}
+}
+
+// through is the error for a proxy that does not lead to the API.
+func through(proxy, why string) wrong {
+	return wrong{"network.proxy",
+		"cannot connect to " + proxiedAPI + " through the proxy " + proxy + ": " + why,
+		"check the proxy in HTTPS_PROXY", 0}
+}
+
+// TestAProxyThatFailsIsNamed covers what a proxy can do wrong. It is named without its password,
+// and nothing of what it sends is shown: it may send the password back.
+func TestAProxyThatFailsIsNamed(t *testing.T) {
 	t.Parallel()
-	const api = "api.example.test"
-	closed, refused := closedPort(t)
-	through := func(proxy, why string) wrong {
-		return wrong{"network.proxy", "cannot connect to " + api + " through the proxy " + proxy + ": " + why, "check the proxy in HTTPS_PROXY", 0}
-	}
-	check := func(want wrong, variables ...string) {
-		t.Helper()
-		home := t.TempDir()
-		env := append(variables, "HOME="+home, "USERPROFILE="+home, "MICROTICA_TOKEN="+testKey, "MICROTICA_API_URL=https://"+api)
-		for _, asJSON := range []bool{false, true} {
-			args := []string{"project", "list"}
-			if asJSON {
-				args = append(args, "--json")
-			}
-			if got, want := process(t, env, "", args...), want.fails("", asJSON); got != want {
-				t.Errorf("%s\n got %s\nwant %s", variables, got, want)
-			}
-		}
-	}
+	const notAProxy, ok = "it does not answer as a proxy does", "HTTP/1.1 200 OK\r\n"
 	for _, test := range []struct{ name, answer, why string }{
-		{"a password is needed", "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "it answered HTTP 407"},
-		{"hostile text", "HTTP/1.1 502 \x1b]0;x\x07\u202e\r\nContent-Length: 5\r\n\r\n\x1b[2J\n", "it answered HTTP 502"},
-		{"a hang-up", "", "the connection ended"},
-		{"a hang-up in the head", "HTTP/1.1 200 OK\r\n", "the connection ended"},
-		{"no HTTP", "SSH-2.0-\x1b[31mOpenSSH\r\n", `malformed HTTP response "SSH-2.0-\x1b[31mOpenSSH"`},
+		{"a password is needed",
+			"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+			"it answered HTTP 407"},
+		{"hostile text",
+			"HTTP/1.1 502 \x1b]0;x\x07\u202e\r\nContent-Length: 5\r\n\r\n\x1b[2J\n",
+			"it answered HTTP 502"},
+		{"a hang-up", "", "the connection was closed"},
+		{"a hang-up in the head", ok, "the connection was closed"},
+		{"no HTTP", "SSH-2.0-\x1b[31mOpenSSH\r\n", notAProxy},
+		{"the password in the status", "HTTP/1.1 Basic YW5hOmh1bnRlcjI=\r\n\r\n", notAProxy},
+		{"the password in a header", ok + "Basic YW5hOmh1bnRlcjI=\r\n\r\n", notAProxy},
 		{"another 2xx", "HTTP/1.1 204 No Content\r\n\r\n", "it answered HTTP 204"},
-		{"a redirect", "HTTP/1.1 302 Found\r\nLocation: https://" + api + "/\r\n\r\n", "it answered HTTP 302"},
+		{"a redirect", "HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n",
+			"it answered HTTP 302"},
 	} {
-		server := newRawServer(t, answering(test.answer))
-		check(through("http://"+server.host, test.why), "HTTPS_PROXY=http://ana:hunter2@"+server.host)
-		if n := server.connections.Load(); n != 2 {
-			t.Errorf("%s: %d connections for two commands", test.name, n)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := newRawServer(t, answering(test.answer))
+			wantProxied(t, through("http://"+server.host, test.why),
+				"HTTPS_PROXY=http://ana:hunter2@"+server.host)
+			if n := server.connections.Load(); n != 2 {
+				t.Errorf("%d connections for two commands", n)
+			}
+		})
 	}
+}
+
+// TestAProxyOfAnotherKind covers what fails before or after the CONNECT request.
+func TestAProxyOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	closed, refused := closedPort(t)
+	wantProxied(t, through("http://"+closed, refused), "HTTPS_PROXY=http://ana:hunter2@"+closed)
+
 	server := newRawServer(t, func(conn net.Conn) {
 		answering("HTTP/1.1 200 OK\r\n\r\n")(conn)
 		conn.Read(make([]byte, 4096)) // what is left unread makes a reset of the close
 	})
-	check(insecure(api, "the connection ended", tlsHint), "HTTPS_PROXY="+server.host)
-	server = newRawServer(t, func(conn net.Conn) { conn.Read(make([]byte, 4096)); io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n") })
-	check(through("https://"+server.host, "tls: first record does not look like a TLS handshake"), "HTTPS_PROXY=https://ana:hunter2@"+server.host)
-	check(through("http://"+closed, refused), "HTTPS_PROXY=http://ana:hunter2@"+closed)
-	bad := wrong{"network.proxy", "cannot use the proxy in HTTPS_PROXY: its value is not the URL of a proxy", "set HTTPS_PROXY to a URL such as http://proxy.example:3128", 0}
-	check(bad, "HTTPS_PROXY=http://ana:hunter2@[::1")
-	for _, value := range []string{"http://ana:hunt%er2@proxy.example", "http://ana:12#hunter2@proxy.example:3128", "http://ana:12/hunter2@proxy.example", "ana:12?hunter2@proxy.example",
-		"http://", "http://:3128", "ftp://proxy.example", "file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://"} {
-		newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "https://"+api, "HTTPS_PROXY", value).wantError(bad, "project", "list")
+	wantProxied(t, insecure(proxiedAPI, "the connection was closed", tlsHint),
+		"HTTPS_PROXY="+server.host)
+
+	server = newRawServer(t, func(conn net.Conn) {
+		conn.Read(make([]byte, 4096))
+		io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
+	})
+	wantProxied(t, through("https://"+server.host, "it does not speak TLS"),
+		"HTTPS_PROXY=https://ana:hunter2@"+server.host)
+	wantProxied(t, through("socks5://"+server.host, "it does not answer as a proxy does"),
+		"HTTPS_PROXY=socks5://ana:hunter2@"+server.host)
+
+	untrusted := newSecureAPI(t, &tls.Config{
+		Certificates: []tls.Certificate{newAuthority(t).good()}})
+	wantProxied(t, through("https://"+untrusted.host(), "its certificate is not trusted"),
+		"HTTPS_PROXY=https://ana:hunter2@"+untrusted.host())
+}
+
+// TestAVariableThatIsNoProxyIsAUsageError covers values that net/http would pass over, or take the
+// password of for a port.
+func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
+	t.Parallel()
+	bad := func(variable string) wrong {
+		return wrong{"usage.proxy", variable + " is not the URL of a proxy",
+			"set " + variable + " to a URL such as http://proxy.example:3128", 0}
 	}
-	for _, value := range []string{"", "http://127.0.0.1:1", "127.0.0.1:1/", "proxy.example", "ana:hunter2@proxy.example:3128", "https://ana@proxy.example", "socks5://[::1]:1080", "HTTP://proxy.example/"} {
+	for _, value := range []string{"http://ana:hunt%er2@proxy.example",
+		"http://ana:12#hunter2@proxy.example:3128", "http://ana:12/hunter2@proxy.example",
+		"ana:12?hunter2@proxy.example", "http://", "http://:3128", "ftp://proxy.example",
+		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://"} {
+		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey,
+			"MICROTICA_API_URL", "https://"+proxiedAPI, "HTTPS_PROXY", value)
+		s.wantError(bad("HTTPS_PROXY"), "project", "list")
+	}
+	for _, value := range []string{"", "http://127.0.0.1:1", "127.0.0.1:1/", "proxy.example",
+		"ana:hunter2@proxy.example:3128", "https://ana@proxy.example", "socks5://[::1]:1080",
+		"HTTP://proxy.example/"} {
 		if !usableProxy(value) {
 			t.Errorf("%q is a usable proxy", value)
 		}
 	}
+	wantProxied(t, bad("HTTPS_PROXY"), "HTTPS_PROXY=http://ana:hunter2@[::1")
 	if runtime.GOOS != "windows" { // has one variable, whatever the case
-		bad.message, bad.hint = strings.ReplaceAll(bad.message, "HTTPS_PROXY", "https_proxy"), strings.ReplaceAll(bad.hint, "HTTPS_PROXY", "https_proxy")
-		check(bad, "https_proxy=http://ana:hunter2@[::1")
-	}
-	home := t.TempDir()
-	got := process(t, []string{"HOME=" + home, "USERPROFILE=" + home, "MICROTICA_TOKEN=" + testKey, "HTTPS_PROXY=http://ana:hunter2@proxy.invalid:3128"}, "", "login", "--json", "--token", testKey)
-	if !strings.Contains(got.stderr, "cannot connect to api.microtica.com through the proxy http://proxy.invalid:3128: ") &&
-		!strings.Contains(got.stderr, "api.microtica.com did not answer in time through the proxy http://proxy.invalid:3128") || strings.Contains(got.stderr, "hunter2") || got.code != 0 {
-		t.Errorf("an unknown proxy: %s", got)
+		wantProxied(t, bad("https_proxy"), "https_proxy=http://ana:hunter2@[::1")
 	}
 }
 
-// TestASilentProxyIsNamed is about a proxy that takes the connection and no more, until login's limit.
-func TestASilentProxyIsNamed(t *testing.T) {
+// TestAProxyIsNamedInAWarningToo runs login, which saves the key where the proxy does not exist or
+// is silent.
+func TestAProxyIsNamedInAWarningToo(t *testing.T) {
 	t.Parallel()
-	server := newRawServer(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
-	home := t.TempDir()
-	got := process(t, []string{"HOME=" + home, "USERPROFILE=" + home, "MICROTICA_API_URL=https://api.example.test", "HTTPS_PROXY=http://ana:hunter2@" + server.host}, testKey, "login")
-	want := result{"Saved API key mic_d60bea1d to " + filepath.Join(home, ".microtica", "credentials") + "\n",
-		"warning: the key was not checked: api.example.test did not answer in time through the proxy http://" + server.host + "\n", 0}
-	if got != want {
-		t.Errorf("got %s\nwant %s", got, want)
+	silent := newRawServer(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
+	for _, test := range []struct{ proxy, why string }{
+		{"proxy.invalid:3128", ""}, // what the name server says of it differs
+		{silent.host, "no answer from " + proxiedAPI + " after 5 s through the proxy"},
+	} {
+		t.Run(test.proxy, func(t *testing.T) {
+			t.Parallel()
+			home := t.TempDir()
+			got := process(t, []string{"HOME=" + home, "USERPROFILE=" + home,
+				"MICROTICA_API_URL=https://" + proxiedAPI,
+				"HTTPS_PROXY=http://ana:hunter2@" + test.proxy}, testKey, "login")
+			path := filepath.Join(home, ".microtica", "credentials")
+			if got.stdout != "Saved API key mic_d60bea1d to "+path+"\n" || got.code != 0 ||
+				!strings.HasPrefix(got.stderr, "warning: the key was not checked: ") ||
+				!strings.Contains(got.stderr, " through the proxy http://"+test.proxy) ||
+				!strings.Contains(got.stderr, test.why) ||
+				strings.Contains(got.stderr, "hunter2") {
+				t.Error(got)
+			}
+		})
 	}
 }
 
-// TestASignalEndsARequest sends one to the binary while it waits: for an answer, or before it asks again.
+// TestASignalEndsARequest sends one to the binary while it waits: for an answer, or before it asks
+// again.
 func TestASignalEndsARequest(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot be sent these signals on Windows")
 	}
 	t.Parallel()
-	const refusal = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" // the next request, for /me, is not answered
-	const text, object = "error: interrupted\n", `{"error":{"code":"interrupted","message":"interrupted","hint":"","httpStatus":null,"retryable":false,"exitCode":%d}}` + "\n"
+	const refusal = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n" // /me is not answered then
+	const busy = "HTTP/1.1 503 Wait\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n"
+	const begun = "HTTP/1.1 200 OK\r\n\r\n["
 	for _, test := range []struct {
 		args   string
 		signal syscall.Signal
 		answer string
-		want   result
 	}{
-		{"project list", syscall.SIGINT, "", result{"", text, 130}},
-		{"project list --json", syscall.SIGTERM, "", result{"", fmt.Sprintf(object, 143), 143}},
-		{"env list --project 5f1c", syscall.SIGTERM, "HTTP/1.1 200 OK\r\n\r\n[", result{"", text, 143}},
-		{"whoami", syscall.SIGTERM, "", result{"", text, 143}},
-		{"whoami --json", syscall.SIGINT, "HTTP/1.1 200 OK\r\n\r\n[", result{"", fmt.Sprintf(object, 130), 130}},
-		{"whoami", syscall.SIGINT, "HTTP/1.1 503 Wait\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n", result{"", text, 130}},
-		{"whoami", syscall.SIGTERM, refusal, result{"", text, 143}},
-		{"login", syscall.SIGINT, refusal, result{"", text, 130}},
-		{"login", syscall.SIGINT, "", result{"", text, 130}},
-		{"login --json", syscall.SIGTERM, "HTTP/1.1 200 OK\r\nContent-Le", result{"", fmt.Sprintf(object, 143), 143}},
+		{"project list", syscall.SIGINT, ""},
+		{"project list --json", syscall.SIGTERM, ""},
+		{"env list --project 5f1c", syscall.SIGTERM, begun},
+		{"api projects", syscall.SIGTERM, begun},
+		{"whoami", syscall.SIGTERM, ""},
+		{"whoami --json", syscall.SIGINT, begun},
+		{"whoami --quiet", syscall.SIGINT, busy},
+		{"whoami", syscall.SIGTERM, refusal},
+		{"login", syscall.SIGINT, refusal},
+		{"login", syscall.SIGINT, ""},
+		{"login --json", syscall.SIGTERM, "HTTP/1.1 200 OK\r\nContent-Le"},
 	} {
-		asked := make(chan bool, 1)
-		server := newRawServer(t, func(conn net.Conn) {
-			head := readHead(conn)
-			if test.answer != refusal || !strings.HasPrefix(head, "GET /me ") {
-				io.WriteString(conn, test.answer)
+		t.Run(fmt.Sprint(test.args, test.signal), func(t *testing.T) {
+			t.Parallel()
+			asked := make(chan bool, 1)
+			server := newRawServer(t, func(conn net.Conn) {
+				head := readHead(conn)
+				if test.answer != refusal || !strings.HasPrefix(head, "GET /me ") {
+					io.WriteString(conn, test.answer)
+				}
+				if test.answer != refusal || strings.HasPrefix(head, "GET /me ") {
+					asked <- true
+					io.Copy(io.Discard, conn)
+				}
+			})
+			code := 128 + int(test.signal)
+			want := result{"", "error: interrupted\n", code}
+			if strings.HasSuffix(test.args, "--json") {
+				want.stderr = fmt.Sprintf(`{"error":{"code":"interrupted","message":"interrupted",`+
+					`"hint":"","httpStatus":null,"retryAfter":null,"retryable":false,`+
+					`"exitCode":%d}}`+"\n", code)
 			}
-			if test.answer != refusal || strings.HasPrefix(head, "GET /me ") {
-				asked <- true
-				io.Copy(io.Discard, conn)
-			}
+			s := newShell(t, nil).save(otherKey)
+			wantSignalled(t, s.home, server.host, test.args, test.signal, asked, want)
+			s.wantStored(otherKey)
 		})
-		s := newShell(t, nil).save(otherKey)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, builtBinary(t), strings.Fields(test.args)...)
-		var stdout, stderr bytes.Buffer
-		cmd.Env = []string{"HOME=" + s.home, "MICROTICA_API_URL=http://" + server.host}
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(testKey), &stdout, &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-asked:
-		case <-ctx.Done():
-			t.Errorf("microtica %s did not ask", test.args)
-		}
-		time.Sleep(20 * time.Millisecond) // until what was sent has come
-		start := time.Now()
-		cmd.Process.Signal(test.signal)
-		cmd.Wait()
-		if got := (result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}); got != test.want || time.Since(start) > 5*time.Second {
-			t.Errorf("%v to microtica %s, after %v\n got %s\nwant %s", test.signal, test.args, time.Since(start), got, test.want)
-		}
-		s.wantStored(otherKey)
+	}
+}
+
+// wantSignalled runs the binary, sends it a signal once asked says so, and compares what it leaves.
+func wantSignalled(t *testing.T, home, host, args string, signal syscall.Signal, asked <-chan bool,
+	want result) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, builtBinary(t), strings.Fields(args)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Env = []string{"HOME=" + home, "MICROTICA_API_URL=http://" + host}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(testKey), &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-asked:
+	case <-ctx.Done():
+		t.Errorf("microtica %s did not ask", args)
+	}
+	time.Sleep(20 * time.Millisecond) // until what was sent has come
+	start := time.Now()
+	cmd.Process.Signal(signal)
+	cmd.Wait()
+	took := time.Since(start)
+	got := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+	if got != want || took > 5*time.Second {
+		t.Errorf("%v to microtica %s, after %v\n got %s\nwant %s", signal, args, took, got, want)
 	}
 }

@@ -44,17 +44,17 @@ func runLogin(ctx context.Context, a *app) error {
 
 	verified := false
 	if verify {
-		v := c.tryKey(ctx)
+		check := c.tryKey(ctx)
 		switch {
-		case isInterrupted(v.err), v.accepted == false:
-			return v.err
-		case v.accepted == true:
+		case isInterrupted(check.err), check.verdict == keyRejected:
+			return check.err
+		case check.verdict == keyUnknown:
+			a.warn("key.unchecked", "the key was not checked: %v", check.err)
+		default:
 			verified = true
-			if v.limited {
+			if check.verdict == keyLimited {
 				a.note("key.limited", "key %v has no project-wide read access", c.key)
 			}
-		default:
-			a.warn("key.unchecked", "the key was not checked: %v", v.err)
 		}
 	}
 	if err := a.saveKey(c.key, path); err != nil {

@@ -51,6 +51,7 @@ type app struct {
 	onTerminal     bool          // stderr is a terminal
 	apiLimit       time.Duration // for everything that a command does at the API, together
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
+	patience       time.Duration // without an answer, until a user at a terminal is told of the wait
 
 	options
 }
@@ -81,7 +82,7 @@ func main() {
 		signal.Stop(signals) // a second one ends the program at once
 		cancel(interrupted(int(s.(syscall.Signal))))
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second, patience: 3 * time.Second}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
 

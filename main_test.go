@@ -119,8 +119,10 @@ type shell struct {
 	input       io.Reader       // what stdin is where text is not enough
 	output      io.Writer       // where stdout goes instead of into the result
 	waits       []time.Duration // what the retries waited, which takes no time here
+	onTerminal  bool            // stderr is a terminal
 	apiLimit    time.Duration
 	verifyLimit time.Duration
+	patience    time.Duration
 	now         time.Time
 }
 
@@ -132,7 +134,8 @@ type result struct {
 
 // newShell returns a shell with an empty home directory, and with MICROTICA_API_URL naming api unless that is nil.
 func newShell(t testing.TB, api *fakeAPI) *shell {
-	s := &shell{t: t, home: t.TempDir(), apiLimit: 10 * time.Second, verifyLimit: 5 * time.Second, now: time.Now()}
+	s := &shell{t: t, home: t.TempDir(), apiLimit: 10 * time.Second, verifyLimit: 5 * time.Second,
+		patience: 3 * time.Second, now: time.Now()}
 	s.env = map[string]string{"HOME": s.home, "USERPROFILE": s.home}
 	if api != nil {
 		s.env["MICROTICA_API_URL"] = api.base()
@@ -168,8 +171,10 @@ func (s *shell) run(args ...string) result {
 			s.waits = append(s.waits, d)
 			return ctx.Err()
 		},
+		onTerminal:  s.onTerminal,
 		apiLimit:    s.apiLimit,
 		verifyLimit: s.verifyLimit,
+		patience:    s.patience,
 	}
 	code := a.run(context.Background(), args)
 	r := result{stdout.String(), stderr.String(), code}

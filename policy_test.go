@@ -30,8 +30,8 @@ var rooms = map[string]struct{ packages, os string }{
 	"env.go":        {"", ""},
 	"api.go":        {"", ""},
 	"creds.go":      {"crypto/rand io/fs os path/filepath syscall", "Chmod LinkError Mkdir O_RDONLY O_RDWR Open OpenFile ReadDir Remove Rename Stat WriteFile"},
-	"client.go":     {"crypto/tls crypto/x509 net net/http net/http/httptrace syscall", ""},
-	"http.go":       {"crypto/tls crypto/x509 net", ""},
+	"client.go":     {"", ""},
+	"http.go":       {"crypto/tls crypto/x509 net net/http net/http/httptrace", ""},
 	"errors.go":     {"", ""},
 	"output.go":     {"", ""},
 	"json.go":       {"", ""},
@@ -110,7 +110,7 @@ func TestTheRawKeyIsTakenOutInThreePlaces(t *testing.T) {
 				where += " " + f.Name.Name
 			}
 			ast.Inspect(decl, func(n ast.Node) bool {
-				if s, ok := n.(*ast.SelectorExpr); ok && (s.Sel.Name == "raw" || s.Sel.Name == "secret") && where != "creds.go raw" && where != "creds.go String" {
+				if s, ok := n.(*ast.SelectorExpr); ok && (s.Sel.Name == "raw" || s.Sel.Name == "secret") && where != "creds.go raw" && where != "creds.go String" && where != "creds.go strayEnd" {
 					if x, ok := s.X.(*ast.Ident); !ok || x.Name != "d" && x.Name != "a" { // a document of json.go has fields of these names
 						places = append(places, where)
 					}
@@ -120,7 +120,7 @@ func TestTheRawKeyIsTakenOutInThreePlaces(t *testing.T) {
 		}
 	}
 	slices.Sort(places)
-	if want := []string{"client.go mask", "client.go once", "creds.go saveKey"}; !slices.Equal(places, want) {
+	if want := []string{"creds.go mask", "creds.go saveKey", "http.go try"}; !slices.Equal(places, want) {
 		t.Errorf("the raw key is taken out in %q, want %q", places, want)
 	}
 }

@@ -15,12 +15,14 @@ func runProjectList(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.printList(list, "projects", []string{"ID", "NAME"}, func(project any) []string {
+	header := []string{"ID", "NAME"}
+	return a.printList(list, "projects", header, func(project any) []string {
 		return []string{cell(project, "id"), cell(project, "name")}
 	})
 }
 
-// printList prints an array as JSON or as a table, and notes it if the array is empty; what names its elements.
+// printList prints an array as JSON or as a table, with a note if it is empty; what names its
+// elements.
 func (a *app) printList(list any, what string, header []string, row func(any) []string) error {
 	err := a.print(list, func(w io.Writer) { printTable(w, header, list, row) })
 	if err == nil && arrayLength(list) == 0 {

@@ -283,7 +283,7 @@ func TestAQueryErrorShowsNoKey(t *testing.T) {
 			hint = "run 'microtica help'"
 		}
 		s.want(result{"", `{"error":{"code":"` + test.code + `","message":"bad query: ` + test.message + `\u000a  ` + test.shown + `\u000a  ` + test.caret +
-			`","hint":"` + hint + `","httpStatus":null,"retryable":false,"exitCode":2}}` + "\n", 2}, "version", "--query", test.expression)
+			`","hint":"` + hint + `","httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":2}}` + "\n", 2}, "version", "--query", test.expression)
 	}
 }
 
@@ -325,7 +325,7 @@ func TestQueryWorksOnEveryCommandsJSON(t *testing.T) {
 		s.want(s.run(append(words, "--json")...), append(words, "--query", "@")...)
 		s.want(s.run(append(words, "--json")...), append([]string{"--query=@", "--json"}, words...)...)
 	}
-	const typed = `{"error":{"code":"query.type","message":"bad query: abs() takes a number, not an object\u000a  abs(@)\u000a      ^","hint":"","httpStatus":null,"retryable":false,"exitCode":2}}` + "\n"
+	const typed = `{"error":{"code":"query.type","message":"bad query: abs() takes a number, not an object\u000a  abs(@)\u000a      ^","hint":"","httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":2}}` + "\n"
 	s.save("")
 	s.want(result{"", typed, 2}, "login", "--query", "abs(@)")
 	s.wantStored(testKey + "\n") // what was done stays done
@@ -333,7 +333,7 @@ func TestQueryWorksOnEveryCommandsJSON(t *testing.T) {
 	s.want(result{"", typed, 2}, "logout", "--query", "abs(@)", "--quiet")
 	s.wantStored("")
 	s.want(result{"false\n", "", 0}, "logout", "--query", "removed")
-	s.with("MICROTICA_TOKEN", otherKey).want(result{`"mic_0ther"` + "\n", `{"error":{"code":"auth.rejected","message":"the API rejected key mic_0ther from MICROTICA_TOKEN (HTTP 401): key revoked","hint":"unset MICROTICA_TOKEN to use the saved key","httpStatus":401,"retryable":false,"exitCode":3}}` + "\n", 3},
+	s.with("MICROTICA_TOKEN", otherKey).want(result{`"mic_0ther"` + "\n", `{"error":{"code":"auth.rejected","message":"the API rejected key mic_0ther from MICROTICA_TOKEN (HTTP 401): key revoked","hint":"set MICROTICA_TOKEN to a key that works; this one may be expired or revoked","httpStatus":401,"retryAfter":null,"retryable":false,"exitCode":3}}` + "\n", 3},
 		"whoami", "--query", "apiKeyPrefix")
 }
 

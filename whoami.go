@@ -4,47 +4,50 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 )
 
-// runWhoami reports whether the key works and how many projects it sees. The report is printed whatever the API says; an
-// error follows it.
+// runWhoami reports whether the key works and how many projects it can see. The report is printed
+// whatever the API says; an error follows it.
 func runWhoami(ctx context.Context, a *app) error {
 	c, err := a.newClient()
 	if err != nil {
 		return err
 	}
-	v := c.tryKey(ctx)
-	if isInterrupted(v.err) {
-		return v.err
+	check := c.tryKey(ctx)
+	if isInterrupted(check.err) {
+		return check.err
+	}
+	var accepted, visible any // unknown
+	switch check.verdict {
+	case keyAccepted, keyLimited:
+		accepted, visible = true, number(strconv.Itoa(check.projects))
+	case keyRejected:
+		accepted = false
 	}
 	report := newObject(
-		"via", "apikey", // the only way this program knows
+		"via", "apikey", // this program knows no other way
 		"apiKeyPrefix", c.key.String(),
 		"source", c.source,
 		"apiUrl", c.base.String(),
-		"apiReachable", reached(v.err),
-		"keyAccepted", v.accepted,
-		"projectsVisible", v.visible,
+		"apiReachable", reached(check.err),
+		"keyAccepted", accepted,
+		"projectsVisible", visible,
 	)
 	err = a.print(report, func(w io.Writer) {
-		for _, line := range [][2]string{
-			{"via:", "via"},
-			{"api key prefix:", "apiKeyPrefix"},
-			{"api reachable:", "apiReachable"},
-			{"projects visible:", "projectsVisible"},
-		} {
-			value, _ := field(report, line[1])
-			if value == nil {
-				value = "unknown"
-			}
-			fmt.Fprintf(w, "%-20s%v\n", line[0], value)
+		if visible == nil {
+			visible = "unknown"
 		}
+		fmt.Fprintf(w, "%-20s%s\n", "via:", "apikey")
+		fmt.Fprintf(w, "%-20s%v\n", "api key prefix:", c.key)
+		fmt.Fprintf(w, "%-20s%v\n", "api reachable:", reached(check.err))
+		fmt.Fprintf(w, "%-20s%v\n", "projects visible:", visible)
 	})
 	if err != nil {
 		return err
 	}
-	if v.limited {
+	if check.verdict == keyLimited {
 		a.note("key.limited", "key %v has no project-wide read access", c.key)
 	}
-	return v.err
+	return check.err
 }
