@@ -103,7 +103,7 @@ func missingProjectHint(id string) string {
 	case strings.IndexByte("\"'`", first) >= 0 || strings.IndexByte("\"'`", last) >= 0:
 		return "the id has quotes around it: leave them out (--raw prints an id without quotes)"
 	case id == "null":
-		return "the id is null: what was to supply it found nothing"
+		return "the id is null: what was to supply it found nothing; run 'microtica project list'"
 	case first == '<' && last == '>':
 		return "the id is a placeholder: run 'microtica project list' to see the projects' ids"
 	}

@@ -89,7 +89,8 @@ func TestAProjectIsOneSegmentOfThePath(t *testing.T) {
 func TestAMissingProjectsHintLooksAtItsID(t *testing.T) {
 	t.Parallel()
 	const quotes = "the id has quotes around it: leave them out (--raw prints an id without quotes)"
-	const null = "the id is null: what was to supply it found nothing"
+	const null = "the id is null: what was to supply it found nothing; " +
+		"run 'microtica project list'"
 	const placeholder = "the id is a placeholder: " + idsHint
 	api := newFakeAPI(t)
 	for id, hint := range map[string]string{

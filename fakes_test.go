@@ -84,7 +84,7 @@ func badAnswer(host, why string, status int) wrong {
 }
 
 const (
-	cut      = "it is truncated or malformed, or its headers are too long"
+	cut      = "it is cut short or malformed, or its header is too long"
 	notJSON  = "it is not JSON"
 	readHint = "give the key read access in Microtica's console"
 )

@@ -82,8 +82,8 @@ func isLoopback(host string) bool {
 	return strings.ToLower(host) == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// get returns the JSON of a 2xx answer to r. A transient failure is retried, with a note before each
-// wait. Every error is a *failure.
+// get returns the JSON of a 2xx answer to r. A transient failure is retried, with a note before
+// each wait. Every error is a *failure.
 func (c *client) get(ctx context.Context, r request) (any, error) {
 	if c.began.IsZero() {
 		c.began = time.Now()
@@ -347,7 +347,7 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 		f.message += " through the proxy " + c.proxyName()
 		return f.withHint("check the proxy in %s", c.proxyVariable())
 	case progress == answered:
-		return c.badResponse("it is truncated or malformed, or its headers are too long")
+		return c.badResponse("it is cut short or malformed, or its header is too long")
 	case proxied:
 		return fail(codeNetworkProxy, "cannot connect to %s through the proxy %s: %s", host,
 			c.proxyName(), proxyReason(err)).withHint("check the proxy in %s", c.proxyVariable())
@@ -422,7 +422,7 @@ func (c *client) tlsFailure(err error) *failure {
 		record    tls.RecordHeaderError
 	)
 	why := c.quote(reason(err))
-	hint := "check MICROTICA_API_URL and what stands between here and there"
+	hint := "check MICROTICA_API_URL and what stands between here and there" + c.assumption()
 	switch {
 	case errors.As(err, &authority), errors.As(err, &roots):
 		why = "its certificate is signed by an unknown authority"
