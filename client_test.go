@@ -148,7 +148,7 @@ func TestWhatTheAPISaysOfAKey(t *testing.T) {
 		}
 		notice := map[string]wrong{
 			"limited":   {"key.limited", limited, "", 0},
-			"unchecked": {"key.unchecked", "the key was not checked: " + expected.from("stdin").message, "", 0},
+			"unchecked": {"key.unchecked", "the key was not checked: " + expected.from("stdin").message + "; run 'microtica whoami' later", "", 0},
 		}[test.saves]
 		kind := map[string]string{"limited": "note", "unchecked": "warning"}[test.saves]
 		want := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
@@ -772,7 +772,7 @@ func TestLoginWaitsFiveSeconds(t *testing.T) {
 			got := s.run("login")
 			took := time.Since(start)
 			if got.code != 0 || got.stdout != "Saved API key mic_d60bea1d to "+s.credentials()+"\n" || !strings.HasPrefix(got.stderr, "warning: the key was not checked: ") ||
-				!strings.HasSuffix(got.stderr, api.host()+" did not answer in time\n") {
+				!strings.HasSuffix(got.stderr, api.host()+" did not answer in time; run 'microtica whoami' later\n") {
 				t.Error(got)
 			}
 			if took < 4900*time.Millisecond || took > 7*time.Second {

@@ -36,6 +36,7 @@ type wrong struct {
 // fails returns all that a command leaves which fails with w and prints nothing else.
 func (w wrong) fails(stdout string, asJSON bool) result {
 	exit := map[string]int{
+		"file.read": 1, "file.write": 1, "usage": 2, "auth.missing": 3, "auth.malformed": 3,
 		"usage.url": 2, "auth.rejected": 3, "api.forbidden": 4, "api.not_found": 4, "api.refused": 4,
 		"network.dns": 5, "network.connect": 5, "network.tls": 5, "network.proxy": 5, "network.timeout": 5,
 		"api.rate_limited": 6, "api.server": 6, "api.redirect": 6, "api.bad_response": 6,

@@ -52,7 +52,7 @@ func TestARefusedConnectionIsNotTriedAgain(t *testing.T) {
 		s.want(refused.fails(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d","source":"MICROTICA_TOKEN","apiUrl":"`+scheme+host+
 			`","apiReachable":false,"keyAccepted":null,"projectsVisible":null}`+"\n", true), "whoami", "--json")
 		s.want(result{"Saved API key mic_0ther to " + s.credentials() + "\n", "warning: the key was not checked: " + refused.message +
-			"\nwarning: MICROTICA_TOKEN is set and overrides the key just saved\n", 0}, "login", "--token", otherKey)
+			"; run 'microtica whoami' later\nwarning: MICROTICA_TOKEN is set and overrides the key just saved\n", 0}, "login", "--token", otherKey)
 		if s.waits != nil {
 			t.Errorf("waited %v", s.waits)
 		}
@@ -383,7 +383,7 @@ func TestASilentProxyIsNamed(t *testing.T) {
 	home := t.TempDir()
 	got := process(t, []string{"HOME=" + home, "USERPROFILE=" + home, "MICROTICA_API_URL=https://api.example.test", "HTTPS_PROXY=http://ana:hunter2@" + server.host}, testKey, "login")
 	want := result{"Saved API key mic_d60bea1d to " + filepath.Join(home, ".microtica", "credentials") + "\n",
-		"warning: the key was not checked: api.example.test did not answer in time through the proxy http://" + server.host + "\n", 0}
+		"warning: the key was not checked: api.example.test did not answer in time through the proxy http://" + server.host + "; run 'microtica whoami' later\n", 0}
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

@@ -163,7 +163,11 @@ func (s *shell) run(args ...string) result {
 	a := &app{
 		stdin: input, stdout: output, stderr: &stderr,
 		getenv: func(name string) string { return s.env[name] },
-		now:    func() time.Time { return s.now },
+		isSet: func(name string) bool {
+			_, set := s.env[name]
+			return set
+		},
+		now: func() time.Time { return s.now },
 		sleep: func(ctx context.Context, d time.Duration) error {
 			s.waits = append(s.waits, d)
 			return ctx.Err()
