@@ -407,7 +407,7 @@ func (a *app) remedy(path string, err error, advice string) string {
 	var u unfit
 	switch {
 	case errors.Is(homeErr, fs.ErrNotExist):
-		return "set " + homeVariable() + " to a directory that is there, or MICROTICA_TOKEN"
+		return "set " + homeVariable() + " to an existing directory, or set MICROTICA_TOKEN"
 	case err == errNoDirectory, dirErr == nil && !info.IsDir():
 		return "move ~/.microtica away: it is not a directory"
 	case errors.As(err, &u):

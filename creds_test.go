@@ -165,7 +165,7 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 
 	gone := filepath.Join(s.home, "gone")
 	path := filepath.Join(gone, ".microtica", "credentials")
-	there := "set " + home + " to a directory that is there, or MICROTICA_TOKEN"
+	there := "set " + home + " to an existing directory, or set MICROTICA_TOKEN"
 	s.with(home, gone).wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and " +
 		"MICROTICA_TOKEN_FILE are not set, and none is saved in " + path, there, 0}, "whoami")
 	s.wantError(wrong{"file.write", "cannot save the API key in " + path + ": " + noSuchFile(),

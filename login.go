@@ -18,7 +18,7 @@ const (
 // key is saved all the same, so that an image can be built without a network; a key that the API
 // rejects is not.
 func runLogin(ctx context.Context, a *app) (err error) {
-	c := &client{app: a, source: sourceStdin, limit: a.verifyLimit}
+	c := &client{app: a, limit: a.verifyLimit}
 	if !a.noVerify {
 		if c.base, err = a.apiURL(); err != nil {
 			return err
@@ -28,17 +28,7 @@ func runLogin(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	text := a.token.value
-	if a.token.given {
-		c.source = sourceFlag
-	} else if text, err = a.readKey(ctx); err != nil {
-		return err
-	}
-	if trimKey(text) == "" {
-		return fail(codeUsage, "no API key: %s is empty", c.source).withHint(
-			"is the variable that holds the key set? 'microtica login < FILE' reads it from a file")
-	}
-	if c.key, err = parseKey(text, c.source); err != nil {
+	if c.key, c.source, err = a.newKey(ctx); err != nil {
 		return err
 	}
 	var v verdict
@@ -73,6 +63,24 @@ func runLogin(ctx context.Context, a *app) (err error) {
 		a.warn("key.overridden", "%s is set and overrides the key just saved", variable)
 	}
 	return err
+}
+
+// newKey returns the key that login is given by --token, else on stdin, and which of them it was.
+func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
+	text, source := a.token.value, sourceFlag
+	if !a.token.given {
+		source = sourceStdin
+		if text, err = a.readKey(ctx); err != nil {
+			return key{}, source, err
+		}
+	}
+	if trimKey(text) == "" {
+		f := fail(codeUsage, "no API key: %s is empty", source)
+		return key{}, source, f.withHint(
+			"is the variable that holds the key set? 'microtica login < FILE' reads it from a file")
+	}
+	k, err = parseKey(text, source)
+	return k, source, err
 }
 
 // warnAll prints warnings that had to wait for the result.
