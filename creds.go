@@ -243,7 +243,7 @@ func looksLikeKey(word string) bool { return strings.Contains(strings.ToLower(wo
 // keyFromEnvironment returns the name of the variable that supplies a key, "" if none does.
 func (a *app) keyFromEnvironment() string {
 	for _, name := range []string{"MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"} {
-		if strings.TrimSpace(a.getenv(name)) != "" {
+		if a.getenv(name) != "" {
 			return name
 		}
 	}
@@ -258,7 +258,7 @@ func (a *app) findKey() (key, string, error) {
 		k, err := parseKey(a.getenv(source), source)
 		return k, source, err
 	case "MICROTICA_TOKEN_FILE":
-		k, err := mountedKey(strings.TrimSpace(a.getenv(source)))
+		k, err := mountedKey(a.getenv(source))
 		return k, source, err
 	}
 	return a.storedKey()
@@ -302,7 +302,7 @@ func (a *app) storedKey() (key, string, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		f := fail(codeAuthMissing, "no API key: %s, and none is saved in %s", a.unset(), shown)
 		advice := "run 'microtica login', or set MICROTICA_TOKEN"
-		if a.isSet("MICROTICA_TOKEN") {
+		if _, set := a.lookenv("MICROTICA_TOKEN"); set {
 			advice = "give MICROTICA_TOKEN a value: in CI, jobs of a fork get no secrets"
 		}
 		return key{}, shown, f.withHint("%s", a.remedy(path, err, advice))
@@ -335,7 +335,7 @@ func (a *app) storedKey() (key, string, error) {
 // secret that it does not give out, is told apart from one that is not set.
 func (a *app) unset() string {
 	state := func(name string) string {
-		if a.isSet(name) {
+		if _, set := a.lookenv(name); set {
 			return "empty"
 		}
 		return "not set"
@@ -368,7 +368,7 @@ func (a *app) credentialsPath(c *code) (string, error) {
 		return filepath.Join(home, ".microtica", "credentials"), nil
 	}
 	f := fail(c, "no place for a saved API key: %s %s", homeVariable(), why)
-	if a.isSet("MICROTICA_TOKEN") && a.keyFromEnvironment() == "" {
+	if _, set := a.lookenv("MICROTICA_TOKEN"); set && a.keyFromEnvironment() == "" {
 		f.message += ", and MICROTICA_TOKEN is empty"
 	}
 	return "", f.withHint("set MICROTICA_TOKEN to the key")
