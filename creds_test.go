@@ -160,7 +160,9 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 	s.with("MICROTICA_TOKEN", "")
 	relative.message += ", and MICROTICA_TOKEN is empty"
 	s.wantError(relative, "logout")
-	s.with("MICROTICA_TOKEN", testKey).want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json")
+	relative.message = place + " is not an absolute path"
+	s.with("MICROTICA_TOKEN", testKey).wantError(relative, "logout")
+	s.want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json")
 	delete(s.env, "MICROTICA_TOKEN")
 
 	gone := filepath.Join(s.home, "gone")
@@ -182,7 +184,8 @@ func TestAHomeThatMayHoldAKeyIsNotShown(t *testing.T) {
 	api := newFakeAPI(t)
 	s := newShell(t, api)
 	s.home = filepath.Join(s.home, "Mic_d60bea1d_canary0SECRET0value")
-	s.with("HOME", s.home, "USERPROFILE", s.home+string(filepath.Separator))
+	slash := string(filepath.Separator)
+	s.with("HOME", s.home+slash, "USERPROFILE", s.home+slash)
 	if err := os.Mkdir(s.home, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -507,7 +510,8 @@ func TestTheMaskCoversTheKey(t *testing.T) {
 		{periodic, strings.Repeat("ab", 90) + "c", strings.Repeat("ab", 30) + "mic_a_…"},
 		{periodic, strings.Repeat("ab", 90), strings.Repeat("ab", 90)},
 		{"mic_a_\"K~{[k]}", "\"\u212a~{[k]}", "\"\u212a~{[k]}"},
-		{"mic_a_@[`{@[`{", "`{@[`{@[ @[`{@[`{", "`{@[`{@[ mic_a_…"},
+		{"mic_a_@@@@@@@@", "```````` @@@@@@@@", "```````` mic_a_…"},
+		{"mic_a_[[[[[[[[", "{{{{{{{{ [[[[[[[[", "{{{{{{{{ mic_a_…"},
 	} {
 		k, err := parseKey(test.key, "test")
 		if err != nil {
