@@ -223,3 +223,28 @@ func TestAClosedStdinIsNoKeyAtAll(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestAnOddUmaskDoesNotKeepLoginOut covers one that takes every mode away: the directory, the file
+// and the key's mode are as ever.
+func TestAnOddUmaskDoesNotKeepLoginOut(t *testing.T) {
+	t.Parallel()
+	home, program, user := asOrdinaryUser(t)
+	s := shellIn(t, home)
+	env := []string{"HOME=" + home, "PROGRAM=" + program}
+	for range 2 {
+		got := runAs(t, user, env, testKey, "/bin/sh", "-c",
+			`umask 777; exec "$PROGRAM" login --no-verify --quiet`)
+		if got != (result{}) {
+			t.Fatal(got)
+		}
+		s.wantStored(testKey + "\n")
+		info, err := os.Stat(s.credentials())
+		dir, dirErr := os.Stat(filepath.Dir(s.credentials()))
+		if err := errors.Join(err, dirErr); err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != 0o600 || dir.Mode() != 0o700|os.ModeDir {
+			t.Errorf("the key has mode %v, in a directory of %v", info.Mode(), dir.Mode())
+		}
+	}
+}

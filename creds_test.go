@@ -420,46 +420,62 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 	}
 }
 
-// TestLoginGetsThroughBesideLogouts removes temporary files as fast as it can while login saves, as
-// a logout does. The login saves its key all the same, or says what stops it.
-func TestLoginGetsThroughBesideLogouts(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil).save(otherKey)
-	dir := filepath.Dir(s.credentials())
-	done := make(chan struct{})
-	ended := make(chan int)
+// removeTemporaries removes temporary files in dir, as logout does, as soon as it sees one: up to
+// most of them, until done. It sends how many it removed.
+func removeTemporaries(dir string, most int, done <-chan struct{}) <-chan int {
+	result := make(chan int, 1)
 	go func() {
 		removed := 0
-		for {
+		for removed < most {
 			select {
 			case <-done:
-				ended <- removed
+				result <- removed
 				return
 			default:
 			}
-			entries, _ := os.ReadDir(dir)
-			for _, entry := range entries {
-				path := filepath.Join(dir, entry.Name())
-				if entry.Name() != "credentials" && os.Remove(path) == nil {
+			paths, _ := filepath.Glob(filepath.Join(dir, temporary+"*"))
+			for _, path := range paths {
+				if os.Remove(path) == nil {
 					removed++
 				}
 			}
 		}
+		result <- removed
 	}()
+	return result
+}
+
+// TestLoginGetsThroughBesideALogout removes login's temporary file while it is in use.
+func TestLoginGetsThroughBesideALogout(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).save(otherKey)
+	dir := filepath.Dir(s.credentials())
+	login := []string{"login", "--no-verify", "--token", testKey}
 	saved := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
+	hits := 0
+	for range 20 {
+		done := make(chan struct{})
+		removed := removeTemporaries(dir, 1, done)
+		s.want(saved, login...)
+		close(done)
+		hits += <-removed
+	}
+	s.wantStored(testKey + "\n")
+
+	// What removes each file at once can stop a login, which then says so.
+	done := make(chan struct{})
+	removed := removeTemporaries(dir, 1<<30, done)
 	failed := wrong{"file.write", "cannot save the API key in " + s.credentials() + ": " +
 		noSuchFile(), "run 'microtica login' again when no logout runs", 0}.fails("", false)
-	got, logins := saved, 0
-	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); logins++ {
-		got = s.run("login", "--no-verify", "--token", testKey)
+	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+		got := s.run(login...)
 		if got != saved && got != failed && runtime.GOOS != "windows" {
 			t.Errorf("got %s\nwant %s\n or %s", got, saved, failed)
 			break
 		}
 	}
 	close(done)
-	t.Logf("%d temporary files were removed in %d logins", <-ended, logins)
-	s.wantStored(testKey + "\n")
+	t.Logf("%d logins lost a temporary file, and then %d files were removed", hits, <-removed)
 }
 
 // TestAKeyPrintsItsPrefixWhateverTheVerb is for a careless change elsewhere.
