@@ -13,68 +13,181 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
-// This file is the API key: what one is, where it comes from, how it is stored. No other file reads or writes files.
+// This file is the API key: what one looks like, where it comes from, and how it is stored. No
+// other file reads or writes files.
 
-// maxKeyBytes is the length of the longest key, and of the longest text that is read in search of one, not counting the
-// line end behind it.
+// maxKeyBytes is the length of the longest key, and of the longest text that is read in search of
+// one, not counting its line end.
 const maxKeyBytes = 4096
 
-// key is an API key. However it is printed, only the prefix that Microtica's console lists shows; behind a pointer, for fmt
-// prints what lies in an unexported field of a struct without asking its methods.
+// key is an API key. However it is printed, only the prefix shows, as in Microtica's console. The
+// text is behind a pointer because fmt prints an unexported field without calling its methods.
 type key struct{ secret *string }
 
-// raw returns the whole key. It is called where the key is stored, where it is sent, and where it is taken out of what
-// comes back; a test counts these places.
+// raw returns the whole key. It is called where the key is stored, where it is sent, and where it
+// is masked in what comes back; a test counts these places.
 func (k key) raw() string { return *k.secret }
 
-// String returns mic_ and the public part behind it, such as mic_d60bea1d.
+// String returns the key's public prefix, such as mic_d60bea1d.
 func (k key) String() string {
 	return (*k.secret)[:len("mic_")+strings.IndexByte((*k.secret)[len("mic_"):], '_')]
 }
 
-// Format prints the prefix whatever the verb, for %#v and %d would show the field.
+// Format prints the prefix whatever the verb: %#v and %d would print the field.
 func (k key) Format(s fmt.State, _ rune) { io.WriteString(s, k.String()) }
 
-// trimKey removes what comes with a pasted or mounted key: a byte order mark and white space on both sides.
+// mask returns text with mic_d60bea1d_… in the place of the key, whatever the case. The part after
+// the prefix counts as the key too, unless it is so short that it may well be something else.
+func (k key) mask(text string) string {
+	prefix, part := k.String()+"_", k.raw()
+	if len(part) >= len(prefix)+8 {
+		part = part[len(prefix):]
+	}
+	part = lowerASCII(part)
+	rest := lowerASCII(text)
+	var b strings.Builder
+	for {
+		i := strings.Index(rest, part)
+		if i < 0 {
+			break
+		}
+		before := strings.TrimSuffix(rest[:i], lowerASCII(prefix))
+		b.WriteString(text[:len(before)] + prefix + "…")
+		text, rest = text[i+len(part):], rest[i+len(part):]
+	}
+	return b.String() + text
+}
+
+// lowerASCII returns s with ASCII capitals as small letters, and as long as it was.
+func lowerASCII(s string) string {
+	if !strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		return s
+	}
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// strayEnd names the key's last character where that is one that separates or quotes, and so may
+// have been copied along with the key; else it returns "".
+func (k key) strayEnd() string {
+	switch (*k.secret)[len(*k.secret)-1] {
+	case ',':
+		return "a comma"
+	case ';':
+		return "a semicolon"
+	case '"', '\'', '`':
+		return "a quotation mark"
+	}
+	return ""
+}
+
+// trimKey removes what comes with a pasted or mounted key: a byte order mark and white space.
 func trimKey(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool { return r == '\uFEFF' || unicode.IsSpace(r) })
 }
 
-// parseKey returns the key in text, trimmed: mic_, letters or digits, _, visible ASCII characters, maxKeyBytes at most. The
-// error (auth.malformed) names source and says what is wrong, without showing any of the text.
+// parseKey returns the key in text, trimmed: mic_, ASCII letters or digits, _, visible ASCII
+// characters, maxKeyBytes at most. The error (auth.malformed) names source and says what is wrong
+// without showing any of the text.
 func parseKey(text, source string) (key, error) {
 	text = trimKey(text)
-	wrong := ""
-	switch {
-	case text == "":
-		wrong = "is empty"
-	case len(text) > maxKeyBytes:
-		wrong = fmt.Sprintf("is longer than %d bytes", maxKeyBytes)
-	case !strings.HasPrefix(text, "mic_"):
-		wrong = "does not start with mic_"
-	default:
-		wrong = wrongCharacter(text)
+	what, hint := mistake(text)
+	if what == "" {
+		return key{&text}, nil
 	}
-	if wrong == "" {
-		public, secret, both := strings.Cut(text[len("mic_"):], "_")
-		switch {
-		case strings.ContainsFunc(public, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }):
-			wrong = "has something else than letters and digits between mic_ and the next _"
-		case !both || secret == "":
-			wrong = "is only the prefix that the console lists, not the whole key"
-		case public == "":
-			wrong = "has nothing between mic_ and the next _"
-		default:
-			return key{&text}, nil
-		}
+	if hint == "" {
+		hint = "copy the whole key, mic_…_…, that Microtica's console shows once, at its creation"
 	}
-	return key{}, fail(codeAuthMalformed, "the API key from %s %s", source, wrong).
-		withHint("copy the whole key, mic_…_…, as Microtica's console shows it once, when it is created")
+	f := fail(codeAuthMalformed, "the API key from %s %s", source, what)
+	return key{}, f.withHint("%s", hint)
 }
 
-// wrongCharacter says which character cannot be part of a key, and where, counted in characters from 1; "" if none.
+// mistake says why text is not a key, "" if it is one, and what to do; "" for the usual advice.
+func mistake(text string) (what, hint string) {
+	switch {
+	case text == "":
+		return "is empty", ""
+	case !strings.HasPrefix(text, "mic_"):
+		return wrongStart(text)
+	case len(text) > maxKeyBytes:
+		return fmt.Sprintf("is longer than %d bytes", maxKeyBytes), ""
+	}
+	public, secret, _ := strings.Cut(text[len("mic_"):], "_")
+	for _, start := range []string{"…", "...", "<"} {
+		if strings.HasPrefix(public, start) {
+			return "is the documentation's placeholder", "create a key in Microtica's console"
+		}
+	}
+	if what := wrongCharacter(text); what != "" {
+		return what, ""
+	}
+	notAlphanumeric := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+	switch {
+	case strings.ContainsFunc(public, notAlphanumeric):
+		return "has something other than letters and digits between mic_ and the next _", ""
+	case secret == "":
+		return "is only the prefix that the console lists, not the whole key", ""
+	case public == "":
+		return "has nothing between mic_ and the next _", ""
+	}
+	return "", ""
+}
+
+// wrongStart says what text that does not start with mic_ probably is, and what to do; "" for the
+// usual advice.
+func wrongStart(text string) (what, hint string) {
+	first, _ := utf8.DecodeRuneInString(text)
+	name, _, assigned := strings.Cut(text, "=")
+	header, _, colon := strings.Cut(text, ":")
+	startsWith := func(starts ...string) bool {
+		for _, start := range starts {
+			if len(text) >= len(start) && strings.EqualFold(text[:len(start)], start) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"),
+		startsWith("m\x00", "\x00m"):
+		return "is UTF-16 text", "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"
+	case strings.ContainsRune("\"'`“”‘’„«»", first):
+		return "starts with a quotation mark", "remove the quotation marks around the key"
+	case startsWith("export "), assigned && isName(name):
+		return "starts with the name of a variable", "give only the value, from mic_ on"
+	case startsWith("Bearer "),
+		colon && isName(header) && startsWith(header+": ", header+":mic_"):
+		return "starts with Bearer or the name of a header", "give only the key, from mic_ on"
+	case first == '$':
+		return "starts with $: nothing replaced a variable",
+			"name the variable as this shell or CI does; single quotes keep it from being replaced"
+	case startsWith("/", "./", "../", "~", "@"):
+		return "looks like the path of a file",
+			"run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"
+	case startsWith("mic_"):
+		return "starts with MIC_ instead of mic_, in small letters", ""
+	}
+	return "does not start with mic_", ""
+}
+
+// isName reports whether text can be the name of a variable or a header.
+func isName(text string) bool {
+	other := func(r rune) bool {
+		return r != '_' && r != '-' && (r > '~' || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	}
+	return text != "" && !strings.ContainsFunc(text, other)
+}
+
+// wrongCharacter says which character cannot be part of a key, and where, counted from 1; "" if all
+// of them can.
 func wrongCharacter(text string) string {
 	position := 0
 	for _, r := range text {
@@ -83,7 +196,9 @@ func wrongCharacter(text string) string {
 		switch {
 		case r == ' ':
 			kind = "a space"
-		case r < ' ' || r == 0x7f:
+		case r == '\n', r == '\r':
+			kind = "a line break"
+		case r < ' ', r == 0x7f:
 			kind = "a control character"
 		case r > '~':
 			kind = "a non-ASCII character"
@@ -95,10 +210,10 @@ func wrongCharacter(text string) string {
 	return ""
 }
 
-// looksLikeKey tells whether a word may be or hold a key, and so must never be shown.
+// looksLikeKey reports whether a word may be or hold a key, and so must never be shown.
 func looksLikeKey(word string) bool { return strings.Contains(strings.ToLower(word), "mic_") }
 
-// keyFromEnvironment names the variable that supplies a key; "" if none does.
+// keyFromEnvironment returns the name of the variable that supplies a key, "" if none does.
 func (a *app) keyFromEnvironment() string {
 	for _, name := range []string{"MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"} {
 		if a.getenv(name) != "" {
@@ -108,97 +223,254 @@ func (a *app) keyFromEnvironment() string {
 	return ""
 }
 
-// findKey returns the key that this command uses, and its source: a variable's name or the path of the stored key. A source
-// that is set but bad is an error; the next one is not tried.
+// findKey returns the key that this command uses, and its source: a variable's name or the path of
+// the stored key. A source that is set but bad is an error; the next one is not tried.
 func (a *app) findKey() (key, string, error) {
 	switch source := a.keyFromEnvironment(); source {
 	case "MICROTICA_TOKEN":
 		k, err := parseKey(a.getenv(source), source)
 		return k, source, err
 	case "MICROTICA_TOKEN_FILE":
-		path := a.getenv(source)
-		text, _, err := readKeyFile(path)
-		if err != nil {
-			if looksLikeKey(path) {
-				return key{}, source, fail(codeFileRead, "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file").
-					withHint("set MICROTICA_TOKEN to the key instead")
-			}
-			return key{}, source, fail(codeFileRead, "cannot read the API key from MICROTICA_TOKEN_FILE, %s: %v", path, err).
-				withHint("set MICROTICA_TOKEN_FILE to a readable file that holds the key")
-		}
-		k, err := parseKey(text, source)
+		k, err := mountedKey(a.getenv(source))
 		return k, source, err
 	}
+	return a.storedKey()
+}
 
+// mountedKey returns the key in the file at path, which MICROTICA_TOKEN_FILE names.
+func mountedKey(path string) (key, error) {
+	source := "MICROTICA_TOKEN_FILE (" + path + ")"
+	if looksLikeKey(path) {
+		source = "MICROTICA_TOKEN_FILE"
+	}
+	text, _, err := readKeyFile(path)
+	if err == nil {
+		return parseKey(text, source)
+	}
+	f := fail(codeFileRead, "cannot read the API key from %s: %v", source, err)
+	switch {
+	case len(path) > 4 && strings.EqualFold(path[:4], "mic_"):
+		f.message = "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file"
+		f.withHint("set MICROTICA_TOKEN to the key instead")
+	case err == errPipe:
+		f.withHint(`set MICROTICA_TOKEN="$(COMMAND)" instead, with the command that writes the key`)
+	case path[0] == '~':
+		f.withHint("set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it")
+	default:
+		f.withHint("set MICROTICA_TOKEN_FILE to a readable file that holds the key")
+	}
+	return key{}, f
+}
+
+// storedKey returns the key that login has stored, and its path. It warns of modes that let others
+// read the key or put another in its place.
+func (a *app) storedKey() (key, string, error) {
 	path, err := a.credentialsPath(codeAuthMissing)
 	if err != nil {
 		return key{}, "", err
 	}
+	shown := a.shownPath(path)
 	text, info, err := readKeyFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return key{}, "", fail(codeAuthMissing, "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, and none is saved in %s", path).
-			withHint("run 'microtica login', or set MICROTICA_TOKEN")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f := fail(codeAuthMissing, "no API key: %s, and none is saved in %s", a.unset(), shown)
+		advice := "run 'microtica login', or set MICROTICA_TOKEN"
+		if _, set := a.lookenv("MICROTICA_TOKEN"); set {
+			advice = "give MICROTICA_TOKEN a value: in CI, jobs of a fork get no secrets"
+		}
+		return key{}, shown, f.withHint("%s", a.remedy(path, err, advice))
+	case err != nil:
+		f := fail(codeFileRead, "cannot read the saved API key in %s: %v", shown, err)
+		advice := "set MICROTICA_TOKEN where the saved key cannot be read"
+		return key{}, shown, f.withHint("%s", a.remedy(path, err, advice))
 	}
-	if err != nil {
-		return key{}, path, fail(codeFileRead, "cannot read the saved API key in %s: %v", path, err).
-			withHint("move %s away and run 'microtica login'", path)
-	}
+	const note = "%s can be %s by others (mode %04o): run 'chmod %o %s'"
 	if mode := info.Mode().Perm(); mode&0o066 != 0 && runtime.GOOS != "windows" {
-		a.warn("file.mode", "%s can be read or written by others (mode %04o): run 'chmod 600 %s'", path, mode, path)
+		a.warn("file.mode", note, shown, "read or written", mode, 0o600, shown)
 	}
-	k, err := parseKey(text, path)
+	if info, err := os.Stat(filepath.Dir(path)); err == nil && othersMayWrite(info) {
+		dir := filepath.Dir(shown)
+		a.warn("file.mode", note, dir, "written", info.Mode().Perm(), 0o700, dir)
+	}
+	k, err := parseKey(text, shown)
 	var f *failure
-	if errors.As(err, &f) {
-		f.withHint("move %s away and run 'microtica login'", path)
+	switch {
+	case !errors.As(err, &f):
+	case trimKey(text) == "":
+		f.withHint("run 'microtica login'")
+	default:
+		f.withHint("move %s away and run 'microtica login'", shown)
 	}
-	return k, path, err
+	return k, shown, err
 }
 
-// credentialsPath returns the path of the stored key. Without a home directory it fails with the given code.
-func (a *app) credentialsPath(c *code) (string, error) {
-	variable := "HOME"
-	if runtime.GOOS == "windows" {
-		variable = "USERPROFILE"
+// unset says why neither variable supplies a key: one that is set to nothing, as CI does with a
+// secret that it does not give out, is told apart from one that is not set.
+func (a *app) unset() string {
+	state := func(name string) string {
+		if _, set := a.lookenv(name); set {
+			return "empty"
+		}
+		return "not set"
 	}
-	home := a.getenv(variable)
+	token, file := state("MICROTICA_TOKEN"), state("MICROTICA_TOKEN_FILE")
+	if token == file {
+		return "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " + token
+	}
+	return "MICROTICA_TOKEN is " + token + ", MICROTICA_TOKEN_FILE is " + file
+}
+
+// hasSavedKey reports whether login has saved a key that commands would use if no variable supplied
+// one.
+func (a *app) hasSavedKey() bool {
+	path, err := a.credentialsPath(codeAuthMissing)
+	if err != nil {
+		return false
+	}
+	text, _, err := readKeyFile(path)
+	if err == nil {
+		_, err = parseKey(text, path)
+	}
+	return err == nil
+}
+
+// homeVariable is the name of the variable that holds the path of the home directory.
+func homeVariable() string {
+	if runtime.GOOS == "windows" {
+		return "USERPROFILE"
+	}
+	return "HOME"
+}
+
+// credentialsPath returns the path of the stored key. Without a home directory it fails with code
+// c.
+func (a *app) credentialsPath(c *code) (string, error) {
+	home, why := a.getenv(homeVariable()), ""
 	switch {
 	case home == "":
-		return "", fail(c, "no place for a saved API key: %s is not set", variable).withHint("set MICROTICA_TOKEN to the key")
+		why = "is not set"
 	case !filepath.IsAbs(home):
-		return "", fail(c, "no place for a saved API key: %s is not an absolute path", variable).withHint("set MICROTICA_TOKEN to the key")
+		why = "is not an absolute path"
+	default:
+		return filepath.Join(home, ".microtica", "credentials"), nil
 	}
-	return filepath.Join(home, ".microtica", "credentials"), nil
+	f := fail(c, "no place for a saved API key: %s %s", homeVariable(), why)
+	if _, set := a.lookenv("MICROTICA_TOKEN"); set && a.keyFromEnvironment() == "" {
+		f.message += ", and MICROTICA_TOKEN is empty"
+	}
+	return "", f.withHint("set MICROTICA_TOKEN to the key")
 }
 
-// readKeyFile returns the text of a regular file, links followed, of at most maxKeyBytes and a line end, and what is known
-// of the file. It never waits: neither for a FIFO's writer nor for a device.
-func readKeyFile(path string) (string, fs.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file") // nor is a device to be opened, which can have effects
+// shownPath returns a path below the home directory as it may be printed: with ~ in the place of a
+// home directory that may hold a key.
+func (a *app) shownPath(path string) string {
+	home := filepath.Clean(a.getenv(homeVariable()))
+	if rest, ok := strings.CutPrefix(path, home); ok && looksLikeKey(home) {
+		return "~" + rest
 	}
-	if err != nil {
-		return "", nil, withoutPath(err)
+	return path
+}
+
+// unfit is the error for a file that is there but is not one that a key is read from.
+type unfit string
+
+func (u unfit) Error() string { return string(u) }
+
+var (
+	errTooLarge   error = unfit(fmt.Sprintf("longer than %d bytes", maxKeyBytes))
+	errPipe       error = unfit("a pipe cannot be used here")
+	errNotRegular error = unfit("not a regular file")
+	errForeign    error = unfit("it holds something other than an API key")
+
+	errNoDirectory = errors.New("~/.microtica is not a directory")
+	errShared      = errors.New("others may write to ~/.microtica")
+)
+
+// remedy returns the step that gets past err, which the stored key at path or its directory caused;
+// advice where it knows of none.
+func (a *app) remedy(path string, err error, advice string) string {
+	info, dirErr := os.Stat(filepath.Dir(path))
+	_, homeErr := os.Stat(filepath.Dir(filepath.Dir(path)))
+	var u unfit
+	switch {
+	case errors.Is(homeErr, fs.ErrNotExist):
+		return "set " + homeVariable() + " to an existing directory, or set MICROTICA_TOKEN"
+	case err == errNoDirectory, dirErr == nil && !info.IsDir():
+		return "move ~/.microtica away: it is not a directory"
+	case errors.As(err, &u):
+		return "move " + a.shownPath(path) + " away and try again"
+	case err == errShared:
+		return "run 'chmod 700 ~/.microtica'"
+	case !errors.Is(err, syscall.EACCES), runtime.GOOS == "windows", dirErr != nil:
+		return advice
+	case info.Mode().Perm()&0o700 != 0o700: // a login was killed under an odd umask
+		return "run 'chmod 700 ~/.microtica'"
 	}
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return "", nil, withoutPath(err)
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o400 == 0 {
+		return "run 'chmod 600 ~/.microtica/credentials'"
 	}
-	defer file.Close()
-	if info, err = file.Stat(); err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file") // put there between the two looks
+	return "run 'sudo chown -R $(id -u) ~/.microtica': it belongs to another user"
+}
+
+// patiently repeats what fails on Windows while another process has the file open for an instant,
+// for up to two seconds.
+func patiently(do func() error) error {
+	const accessDenied, sharingViolation = syscall.Errno(5), syscall.Errno(32)
+	for end := time.Now().Add(2 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		err := do()
+		busy := errors.Is(err, accessDenied) || errors.Is(err, sharingViolation)
+		if !busy || runtime.GOOS != "windows" || time.Now().After(end) {
+			return err
+		}
 	}
-	if err != nil {
-		return "", nil, withoutPath(err)
-	}
-	text, err := readKeyText(file)
+}
+
+// readKeyFile returns the text of a regular file of at most maxKeyBytes and a line end, links
+// followed, and what is known of the file. The error is without the path.
+func readKeyFile(path string) (text string, info fs.FileInfo, err error) {
+	err = patiently(func() (err error) {
+		text, info, err = readRegular(path)
+		return err
+	})
 	return text, info, withoutPath(err)
 }
 
-var errTooLarge = fmt.Errorf("longer than %d bytes", maxKeyBytes)
+// readRegular is readKeyFile in one try. It never waits, neither for a FIFO's writer nor a device.
+func readRegular(path string) (text string, info fs.FileInfo, err error) {
+	if info, err = os.Stat(path); err == nil {
+		err = checkRegular(info) // opening a device can have effects
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", nil, err
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err == nil {
+		err = checkRegular(info) // another file may have taken its place since
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	text, err = readKeyText(file)
+	return text, info, err
+}
 
-// readKeyText reads r to its end. A text of more than maxKeyBytes, not counting the line end behind it, is errTooLarge, and
-// the rest of it is not read.
+// checkRegular fails unless info is that of a regular file.
+func checkRegular(info fs.FileInfo) error {
+	switch {
+	case info.Mode()&fs.ModeNamedPipe != 0:
+		return errPipe
+	case !info.Mode().IsRegular():
+		return errNotRegular
+	}
+	return nil
+}
+
+// readKeyText reads r to its end. A text of more than maxKeyBytes, not counting its line end, is
+// errTooLarge, and the rest of it is not read.
 func readKeyText(r io.Reader) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxKeyBytes+int64(len("\r\n"))+1))
 	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
@@ -208,7 +480,7 @@ func readKeyText(r io.Reader) (string, error) {
 	return text, err
 }
 
-// withoutPath returns what went wrong, without the operation and the path that os puts before it.
+// withoutPath returns what went wrong without the operation and paths that os puts before it.
 func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -221,56 +493,92 @@ func withoutPath(err error) error {
 	return err
 }
 
-// temporary is how the names of files begin that a save writes beside the stored key.
+// temporary is the prefix of the names of files that a save makes beside the stored key.
 const temporary = ".credentials-"
 
-// saveKey stores k at path, whole or not at all: in a temporary file of mode 0600, synced, then renamed over the old one.
-func (a *app) saveKey(k key, path string) error {
-	dir := filepath.Dir(path)
-	err := os.Mkdir(dir, 0o700)
+// warning is what a command warns of after it has printed its result.
+type warning struct{ code, text string }
+
+// saveKey stores k at path, whole or not at all: after a crash there is the old key or the new one.
+func (a *app) saveKey(k key, path string) ([]warning, error) {
+	var warnings []warning
+	dir, shown := filepath.Dir(path), a.shownPath(path)
+	err := makeDirectory(dir)
 	if err == nil {
-		err = os.Chmod(dir, 0o700) // the umask may have taken away more than it should
-	} else if errors.Is(err, fs.ErrExist) {
-		err = nil
+		err = keepForeignFile(path)
 	}
+	advice := "set MICROTICA_TOKEN where nothing can be saved"
 	if err == nil {
-		if err := keepForeignFile(path); err != nil {
-			return err
+		if _, stuck := a.sweep(dir, time.Minute); len(stuck) > 0 {
+			warnings = append(warnings, warning{"file.sweep",
+				"cannot remove what an interrupted login left: " + a.named(stuck...)})
 		}
-		if _, err := a.sweep(dir, time.Minute); err != nil {
-			a.warn("file.sweep", "cannot remove what an interrupted login left in %s: %v", dir, withoutPath(err))
-		}
-		temp := filepath.Join(dir, temporary+rand.Text())
-		if err = writeSynced(temp, k.raw()+"\n"); err == nil {
-			err = os.Rename(temp, path)
-		}
-		if err != nil {
-			os.Remove(temp) // if this fails too, a later login sweeps it
+		text := k.raw() + "\n"
+		err = replaceFile(path, text)
+		for tries := 1; errors.Is(err, fs.ErrNotExist) && tries < 3; tries++ {
+			err = replaceFile(path, text) // a logout removed the temporary file
+			advice = "run 'microtica login' again when no logout runs"
 		}
 	}
 	if err != nil {
-		return fail(codeFileWrite, "cannot save the API key in %s: %v", path, withoutPath(err)).
-			withHint("set MICROTICA_TOKEN where nothing can be saved")
+		f := fail(codeFileWrite, "cannot save the API key in %s: %v", shown, withoutPath(err))
+		return nil, f.withHint("%s", a.remedy(path, err, advice))
 	}
 	if err := syncDirectory(dir); err != nil {
-		a.warn("file.sync", "the key is saved, but a power failure may undo it: cannot sync %s: %v", dir, withoutPath(err))
+		warnings = append(warnings, warning{"file.sync",
+			"the key is saved, but a power failure may undo it: cannot sync " + a.named(err)})
 	}
-	return nil
+	return warnings, nil
 }
 
-// keepForeignFile fails where path holds something else than a key or nothing: that is not ours to overwrite or remove.
+// makeDirectory makes the directory of the stored key, or checks the one that is there.
+func makeDirectory(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		return os.Chmod(dir, 0o700) // the umask may have taken too much away
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
+		return errNoDirectory
+	case err == nil && othersMayWrite(info):
+		return errShared
+	}
+	return err
+}
+
+// othersMayWrite reports whether users other than its owner may write to a file or directory.
+func othersMayWrite(info fs.FileInfo) bool {
+	return info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows"
+}
+
+// keepForeignFile fails where path holds something other than a key or white space: that is not
+// ours to overwrite or remove.
 func keepForeignFile(path string) error {
 	text, _, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil {
-		if _, malformed := parseKey(text, path); malformed == nil || trimKey(text) == "" {
-			return nil
-		}
-		err = errors.New("it holds something else than an API key")
+	if what, _ := mistake(trimKey(text)); err == nil && what != "" && trimKey(text) != "" {
+		return errForeign
 	}
-	return fail(codeFileWrite, "will not replace or remove %s: %v", path, err).withHint("move %s away", path)
+	return err
+}
+
+// replaceFile writes text to a temporary file of mode 0600, syncs it, and renames it to path.
+func replaceFile(path, text string) error {
+	temp := filepath.Join(filepath.Dir(path), temporary+rand.Text())
+	err := patiently(func() error { return writeSynced(temp, text) })
+	if err == nil {
+		err = patiently(func() error { return os.Rename(temp, path) })
+	}
+	if err != nil {
+		os.Remove(temp) // if this fails too, a later login sweeps it
+	}
+	return err
 }
 
 // writeSynced writes text to a new file of mode 0600 and waits until it is on the disk.
@@ -288,7 +596,7 @@ func writeSynced(path, text string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// syncDirectory waits until a rename in dir is on the disk, where the system can do that.
+// syncDirectory waits until changes to dir are on the disk, where the system can do that.
 func syncDirectory(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -304,82 +612,93 @@ func syncDirectory(dir string) error {
 	return err
 }
 
-// sweep removes the temporary files in dir whose time of change is more than age away, and returns how many there were. A
-// younger one may belong to a login that runs now; one from the future to a clock that was wrong.
-func (a *app) sweep(dir string, age time.Duration) (int, error) {
+// sweep removes the temporary files in dir that changed longer than age ago. It returns how many it
+// removed, and an error for each that it could not. A younger one may belong to a login that runs
+// now; one from the future, to a clock that was wrong.
+func (a *app) sweep(dir string, age time.Duration) (count int, stuck []error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
+		stuck = append(stuck, err)
 	}
-	count := 0
 	for _, entry := range entries {
 		if !strings.HasPrefix(entry.Name(), temporary) {
 			continue
 		}
 		info, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) || err == nil && a.now().Sub(info.ModTime()).Abs() <= age {
+		if err == nil && a.now().Sub(info.ModTime()).Abs() <= age {
 			continue
 		}
 		if err == nil {
-			err = os.Remove(filepath.Join(dir, entry.Name()))
+			path := filepath.Join(dir, entry.Name())
+			err = patiently(func() error { return os.Remove(path) })
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return count, err
-		}
-		count++
-	}
-	return count, nil
-}
-
-// removeKey removes the stored key at path and every temporary file beside it, and tells whether there was anything.
-func (a *app) removeKey(path string) (bool, error) {
-	if err := keepForeignFile(path); err != nil {
-		return false, err
-	}
-	err := os.Remove(path)
-	count := 0
-	if removed := err == nil; removed || errors.Is(err, fs.ErrNotExist) {
-		count, err = a.sweep(filepath.Dir(path), -1)
-		if removed {
+		switch {
+		case err == nil:
 			count++
+		case !errors.Is(err, fs.ErrNotExist):
+			stuck = append(stuck, err)
 		}
 	}
-	if err != nil {
-		return false, fail(codeFileWrite, "cannot remove the saved API key in %s: %v", path, withoutPath(err)).
-			withHint("remove %s by hand", path)
-	}
-	return count > 0, nil
+	return count, stuck
 }
 
-// mask returns text with the key replaced by its prefix (a stand-in until the key branch is merged).
-func (k key) mask(text string) string {
-	return strings.ReplaceAll(text, *k.secret, k.String()+"_…")
+// named returns what went wrong with which files, for a message.
+func (a *app) named(errs ...error) string {
+	var texts []string
+	for _, err := range errs {
+		text := withoutPath(err).Error()
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			text = a.shownPath(p.Path) + ": " + text
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
 }
 
-// strayEnd names the key's last character where that is one that separates or quotes, and so may
-// have been copied along with the key; else it returns "".
-func (k key) strayEnd() string {
-	switch (*k.secret)[len(*k.secret)-1] {
-	case ',':
-		return "a comma"
-	case ';':
-		return "a semicolon"
-	case '"', '\'', '`':
-		return "a quotation mark"
+// removeKey removes the stored key at path and every temporary file beside it, all that it can
+// before it fails. It reports whether there was anything to remove.
+func (a *app) removeKey(path string) (removed bool, warnings []warning, err error) {
+	dir, target := filepath.Dir(path), linkTarget(path)
+	if err = keepForeignFile(path); err == nil {
+		err = patiently(func() error { return os.Remove(path) })
 	}
-	return ""
+	count, stuck := a.sweep(dir, -1)
+	switch {
+	case err == nil:
+		count++
+		if target != "" {
+			warnings = append(warnings, warning{"key.linked",
+				"only the link was removed: the key is still in " + target})
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		first := &fs.PathError{Op: "remove", Path: path, Err: withoutPath(err)}
+		stuck = append([]error{first}, stuck...)
+	}
+	if len(stuck) > 0 {
+		f := fail(codeFileWrite, "cannot remove %s", a.named(stuck...))
+		return false, nil, f.withHint("%s", a.remedy(path, stuck[0], "remove it by hand"))
+	}
+	if count == 0 {
+		return false, nil, nil
+	}
+	if err := syncDirectory(dir); err != nil {
+		warnings = append(warnings, warning{"file.sync",
+			"the key is removed, but a power failure may undo that: cannot sync " + a.named(err)})
+	}
+	return true, warnings, nil
 }
 
-// hasSavedKey reports whether login has saved a key that commands would use if no variable supplied
-// one.
-func (a *app) hasSavedKey() bool {
-	path, err := a.credentialsPath(codeAuthMissing)
-	if err != nil {
-		return false
+// linkTarget returns the path of the file that the link at path leads to, or a name for it if the
+// path may hold a key; "" if path is not a link or leads to nothing.
+func linkTarget(path string) string {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return ""
 	}
-	text, _, err := readKeyFile(path)
-	if err == nil {
-		_, err = parseKey(text, path)
+	target, _ := filepath.EvalSymlinks(path)
+	if looksLikeKey(target) {
+		return "the link's target"
 	}
-	return err == nil
+	return target
 }

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+	"unicode/utf16"
 )
 
-// inJSON returns text as it stands in a JSON string: a path of Windows has backslashes.
+// inJSON returns text as it appears within a JSON string: a path of Windows has backslashes.
 func inJSON(text string) string { return strings.Trim(jsonText(text), `"`) }
 
 // noSuchFile returns what this system says of a file that is not there.
@@ -21,56 +26,91 @@ func noSuchFile() string {
 
 // whoamiJSON is the report of a key that works, for a source.
 func whoamiJSON(api *fakeAPI, source string) result {
-	return result{fmt.Sprintf(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d","source":"%s","apiUrl":"%s","apiReachable":true,"keyAccepted":true,"projectsVisible":2}`+"\n",
+	return result{fmt.Sprintf(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d","source":"%s",`+
+		`"apiUrl":"%s","apiReachable":true,"keyAccepted":true,"projectsVisible":2}`+"\n",
 		inJSON(source), api.base()), "", 0}
 }
 
-// TestTheFirstSourceThatIsSetIsUsed covers the order, and that an empty variable is not set.
-func TestTheFirstSourceThatIsSetIsUsed(t *testing.T) {
-	api := newFakeAPI(t)
-	s := newShell(t, api).save(otherKey)
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte(" "+testKey+"\n"), 0o644); err != nil {
+// writeFile writes a file of a test and returns its path.
+func writeFile(t testing.TB, path, content string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.with("MICROTICA_TOKEN", testKey, "MICROTICA_TOKEN_FILE", "/nowhere").want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json")
-	s.with("MICROTICA_TOKEN", "", "MICROTICA_TOKEN_FILE", file).want(whoamiJSON(api, "MICROTICA_TOKEN_FILE"), "whoami", "--json")
-	s.with("MICROTICA_TOKEN_FILE", "").save("\uFEFF"+testKey+"\r\n").want(whoamiJSON(api, s.credentials()), "whoami", "--json")
-	s.with("MICROTICA_TOKEN", "\n"+testKey+" ").want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json")
+	return path
 }
 
-// TestABadSourceIsAnErrorThatNamesIt covers every source; the next one, which would work, is not tried.
+// homeName is the variable that names the home directory here.
+func homeName() string {
+	if runtime.GOOS == "windows" {
+		return "USERPROFILE"
+	}
+	return "HOME"
+}
+
+// TestTheFirstSourceThatIsSetIsUsed covers the order, that an empty variable counts as unset, and
+// that what surrounds a key is trimmed.
+func TestTheFirstSourceThatIsSetIsUsed(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	s := newShell(t, api).save(otherKey)
+	file := writeFile(t, filepath.Join(t.TempDir(), "token"), " "+testKey+"\n")
+	for _, test := range []struct{ token, file, stored, source string }{
+		{testKey, "/nowhere", otherKey, "MICROTICA_TOKEN"},
+		{"\n" + testKey + " ", file, otherKey, "MICROTICA_TOKEN"},
+		{"\uFEFF" + testKey, file, otherKey, "MICROTICA_TOKEN"},
+		{"", file, otherKey, "MICROTICA_TOKEN_FILE"},
+		{" \t\n", " " + file + "\n", otherKey, "MICROTICA_TOKEN_FILE"},
+		{"", "", "\uFEFF" + testKey + "\r\n", s.credentials()},
+		{" ", "\n", testKey, s.credentials()},
+	} {
+		s.save(test.stored).with("MICROTICA_TOKEN", test.token, "MICROTICA_TOKEN_FILE", test.file)
+		s.want(whoamiJSON(api, test.source), "whoami", "--json")
+	}
+}
+
+// TestABadSourceIsAnErrorThatNamesIt covers the variables, and the file that one of them names. The
+// next source, which would work, is not tried.
 func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, content string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
+		return writeFile(t, filepath.Join(dir, name), content)
 	}
+	read := func(path, why string) string {
+		return "cannot read the API key from MICROTICA_TOKEN_FILE (" + path + "): " + why
+	}
+	const token, file = "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"
 	const fileHint = "set MICROTICA_TOKEN_FILE to a readable file that holds the key"
-	for _, test := range []struct {
-		variable, value, code, message, hint string
-		exit                                 int
-	}{
-		{"MICROTICA_TOKEN", "  ", "auth.malformed", "the API key from MICROTICA_TOKEN is empty", keyHint, 3},
-		{"MICROTICA_TOKEN", "canary", "auth.malformed", "the API key from MICROTICA_TOKEN does not start with mic_", keyHint, 3},
-		{"MICROTICA_TOKEN", "mic_d60bea1d", "auth.malformed", "the API key from MICROTICA_TOKEN is only the prefix that the console lists, not the whole key", keyHint, 3},
-		{"MICROTICA_TOKEN_FILE", write("empty", ""), "auth.malformed", "the API key from MICROTICA_TOKEN_FILE is empty", keyHint, 3},
-		{"MICROTICA_TOKEN_FILE", write("two", testKey+" "+testKey), "auth.malformed", "the API key from MICROTICA_TOKEN_FILE has a space at position 33", keyHint, 3},
-		{"MICROTICA_TOKEN_FILE", write("large", strings.Repeat("x", 4097)), "file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, " + filepath.Join(dir, "large") + ": longer than 4096 bytes", fileHint, 1},
-		{"MICROTICA_TOKEN_FILE", dir, "file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, " + dir + ": not a regular file", fileHint, 1},
-		{"MICROTICA_TOKEN_FILE", filepath.Join(dir, "none"), "file.read", "cannot read the API key from MICROTICA_TOKEN_FILE, " + filepath.Join(dir, "none") + ": " + noSuchFile(), fileHint, 1},
-		{"MICROTICA_TOKEN_FILE", testKey, "file.read", "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file", "set MICROTICA_TOKEN to the key instead", 1},
+	none, empty := filepath.Join(dir, "none"), write("empty", "")
+	two, large := write("two", testKey+" "+testKey), write("large", strings.Repeat("x", 4097))
+	keyLike := filepath.Join(dir, "MIC_d60bea1d_canary0")
+	for _, test := range []struct{ variable, value, code, message, hint string }{
+		{token, "\uFEFF", "auth.malformed", "the API key from MICROTICA_TOKEN is empty", copyHint},
+		{token, "canary", "auth.malformed",
+			"the API key from MICROTICA_TOKEN does not start with mic_", copyHint},
+		{file, empty, "auth.malformed",
+			"the API key from MICROTICA_TOKEN_FILE (" + empty + ") is empty", copyHint},
+		{file, two, "auth.malformed", "the API key from MICROTICA_TOKEN_FILE (" + two +
+			") has a space at position 33", copyHint},
+		{file, large, "file.read", read(large, "longer than 4096 bytes"), fileHint},
+		{file, dir, "file.read", read(dir, "not a regular file"), fileHint},
+		{file, none, "file.read", read(none, noSuchFile()), fileHint},
+		{file, "~/key", "file.read", read("~/key", noSuchFile()),
+			"set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it"},
+		{file, testKey, "file.read",
+			"MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file",
+			"set MICROTICA_TOKEN to the key instead"},
+		{file, keyLike, "file.read",
+			"cannot read the API key from MICROTICA_TOKEN_FILE: " + noSuchFile(), fileHint},
+		{file, write("mic_empty", ""), "auth.malformed",
+			"the API key from MICROTICA_TOKEN_FILE is empty", copyHint},
 	} {
 		api := newFakeAPI(t)
 		s := newShell(t, api).save(testKey).with(test.variable, test.value)
 		for _, command := range []string{"whoami", "project list", "env list --project 5f1c"} {
-			words := strings.Fields(command)
-			s.want(result{"", "error: " + test.message + "\nhint: " + test.hint + "\n", test.exit}, words...)
-			s.want(result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":%d}}`+"\n",
-				test.code, inJSON(test.message), inJSON(test.hint), test.exit), test.exit}, append(words, "--json")...)
+			expected := wrong{test.code, test.message, test.hint, 0}
+			s.wantError(expected, strings.Fields(command)...)
 		}
 		if seen := api.seen(); seen != "" {
 			t.Errorf("%s=%q: requests were made: %s", test.variable, test.value, seen)
@@ -78,109 +118,274 @@ func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 	}
 }
 
-// TestTheStoredKeyIsReadWithCare covers what may be at its place.
-func TestTheStoredKeyIsReadWithCare(t *testing.T) {
-	api := newFakeAPI(t)
-	s := newShell(t, api)
-	path := s.credentials()
-	fileError := func(code, message, hint string, exit int) result {
-		return result{"", fmt.Sprintf(`{"error":{"code":"%s","message":"%s","hint":"%s","httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":%d}}`+"\n", code, inJSON(message), inJSON(hint), exit), exit}
+// TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty covers the error where no source has a key. A CI
+// secret that a job does not get is a variable that is set to nothing.
+func TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty(t *testing.T) {
+	t.Parallel()
+	const login = "run 'microtica login', or set MICROTICA_TOKEN"
+	const value = "give MICROTICA_TOKEN a value: in CI, jobs of a fork get no secrets"
+	for _, test := range []struct {
+		variables     []string
+		message, hint string
+	}{
+		{nil, "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set", login},
+		{[]string{"MICROTICA_TOKEN", ""},
+			"MICROTICA_TOKEN is empty, MICROTICA_TOKEN_FILE is not set", value},
+		{[]string{"MICROTICA_TOKEN_FILE", " "},
+			"MICROTICA_TOKEN is not set, MICROTICA_TOKEN_FILE is empty", login},
+		{[]string{"MICROTICA_TOKEN", "\n", "MICROTICA_TOKEN_FILE", ""},
+			"MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are empty", value},
+	} {
+		s := newShell(t, newFakeAPI(t)).with(test.variables...)
+		message := "no API key: " + test.message + ", and none is saved in " + s.credentials()
+		s.wantError(wrong{"auth.missing", message, test.hint, 0}, "whoami")
+		s.wantError(wrong{"auth.missing", message, test.hint, 0}, "project", "list")
 	}
-	moveAway := "move " + path + " away and run 'microtica login'"
-	s.want(fileError("auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, and none is saved in "+path,
-		"run 'microtica login', or set MICROTICA_TOKEN", 3), "whoami", "--json")
-	s.save("").want(fileError("auth.malformed", "the API key from "+path+" is empty", moveAway, 3), "whoami", "--json")
-	s.save("<html>canary").want(fileError("auth.malformed", "the API key from "+path+" does not start with mic_", moveAway, 3), "whoami", "--json")
-	s.save(strings.Repeat("x", 10<<20)).want(fileError("file.read", "cannot read the saved API key in "+path+": longer than 4096 bytes", moveAway, 1), "whoami", "--json")
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	s.want(fileError("file.read", "cannot read the saved API key in "+path+": not a regular file", moveAway, 1), "whoami", "--json")
-
-	variable := "HOME"
-	if runtime.GOOS == "windows" {
-		variable = "USERPROFILE"
-	}
-	const setToken = "set MICROTICA_TOKEN to the key"
-	s.with(variable, "").want(fileError("auth.missing", "no place for a saved API key: "+variable+" is not set", setToken, 3), "project", "list", "--json")
-	s.with(variable, "home").want(fileError("auth.missing", "no place for a saved API key: "+variable+" is not an absolute path", setToken, 3), "whoami", "--json")
-	s.with("MICROTICA_TOKEN", testKey).want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json") // no home is needed then
 }
 
-// TestAStoredKeyThatOthersCanReadIsWarnedOf covers the modes, and that a mounted secret is no matter of ours.
-func TestAStoredKeyThatOthersCanReadIsWarnedOf(t *testing.T) {
+// TestAHomeIsNeededOnlyForTheStoredKey covers a home directory that is not named, or not there.
+func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	s := newShell(t, api)
+	home, place := homeName(), "no place for a saved API key: "+homeName()
+	const hint = "set MICROTICA_TOKEN to the key"
+	unset := wrong{"auth.missing", place + " is not set", hint, 0}
+	relative := wrong{"auth.missing", place + " is not an absolute path", hint, 0}
+	s.with(home, "").wantError(unset, "project", "list")
+	s.with(home, "home").wantError(relative, "whoami")
+	relative.code = "file.write"
+	s.wantError(relative, "logout")
+	s.wantError(relative, "login", "--no-verify", "--token", testKey)
+	s.with("MICROTICA_TOKEN", "")
+	relative.message += ", and MICROTICA_TOKEN is empty"
+	s.wantError(relative, "logout")
+	relative.message = place + " is not an absolute path"
+	s.with("MICROTICA_TOKEN", testKey).wantError(relative, "logout")
+	s.want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json")
+	delete(s.env, "MICROTICA_TOKEN")
+
+	gone := filepath.Join(s.home, "gone")
+	path := filepath.Join(gone, ".microtica", "credentials")
+	there := "set " + home + " to an existing directory, or set MICROTICA_TOKEN"
+	s.with(home, gone).wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and " +
+		"MICROTICA_TOKEN_FILE are not set, and none is saved in " + path, there, 0}, "whoami")
+	s.wantError(wrong{"file.write", "cannot save the API key in " + path + ": " + noSuchFile(),
+		there, 0}, "login", "--no-verify", "--token", testKey)
+	s.want(result{"No API key was saved in " + path + "\n", "", 0}, "logout")
+	if _, err := os.Stat(gone); err == nil {
+		t.Error("the home directory was made")
+	}
+}
+
+// TestAHomeThatMayHoldAKeyIsNotShown covers every message that names the stored key's file.
+func TestAHomeThatMayHoldAKeyIsNotShown(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	s := newShell(t, api)
+	s.home = filepath.Join(s.home, "Mic_d60bea1d_canary0SECRET0value")
+	slash := string(filepath.Separator)
+	s.with("HOME", s.home+slash, "USERPROFILE", s.home+slash)
+	if err := os.Mkdir(s.home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	shown := filepath.Join("~", ".microtica", "credentials")
+	const login = "run 'microtica login', or set MICROTICA_TOKEN"
+	s.wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " +
+		"not set, and none is saved in " + shown, login, 0}, "whoami")
+	saved := result{"Saved API key mic_d60bea1d to " + shown + "\n", "", 0}
+	s.want(saved, "login", "--token", testKey)
+	s.want(whoamiJSON(api, shown), "whoami", "--json")
+	s.save("x").wantError(wrong{"file.write", "cannot remove " + shown +
+		": it holds something other than an API key", "move " + shown + " away and try again", 0},
+		"logout")
+	s.save(testKey)
+	const valid = "note: the key itself stays valid until it is revoked in Microtica's console\n"
+	s.want(result{"Removed the API key saved in " + shown + "\n", valid, 0}, "logout")
+}
+
+// TestTheStoredKeyIsReadWithCare covers what may be in its place.
+func TestTheStoredKeyIsReadWithCare(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, newFakeAPI(t))
+	path := s.credentials()
+	away := "move " + path + " away and run 'microtica login'"
+	tryAgain := "move " + path + " away and try again"
+	for _, test := range []struct{ content, code, message, hint string }{
+		{"", "auth.malformed", "the API key from " + path + " is empty", "run 'microtica login'"},
+		{" \n\n", "auth.malformed", "the API key from " + path + " is empty",
+			"run 'microtica login'"},
+		{"<html>canary", "auth.malformed", "the API key from " + path +
+			" does not start with mic_", away},
+		{strings.Repeat("x", 10<<20), "file.read", "cannot read the saved API key in " + path +
+			": longer than 4096 bytes", tryAgain},
+	} {
+		s.save(test.content)
+		s.wantError(wrong{test.code, test.message, test.hint, 0}, "whoami")
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s.wantError(wrong{"file.read", "cannot read the saved API key in " + path +
+		": not a regular file", tryAgain, 0}, "whoami")
+}
+
+// TestAFileInThePlaceOfTheDirectoryIsNamed covers a file, and a link to nothing, named .microtica.
+func TestAFileInThePlaceOfTheDirectoryIsNamed(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("making a link takes a privilege there, and the system's words differ")
+	}
+	const hint = "move ~/.microtica away: it is not a directory"
+	s := newShell(t, newFakeAPI(t))
+	path, dir := s.credentials(), filepath.Dir(s.credentials())
+	writeFile(t, dir, "mine")
+	login := []string{"login", "--no-verify", "--token", testKey}
+	s.wantError(wrong{"file.read", "cannot read the saved API key in " + path +
+		": not a directory", hint, 0}, "whoami")
+	s.wantError(wrong{"file.write", "cannot save the API key in " + path +
+		": ~/.microtica is not a directory", hint, 0}, login...)
+	s.wantError(wrong{"file.write", "cannot remove " + path + ": not a directory; " + dir +
+		": not a directory", hint, 0}, "logout")
+	if data, err := os.ReadFile(dir); string(data) != "mine" {
+		t.Errorf("the file holds %q, %v", data, err)
+	}
+	if err := errors.Join(os.Remove(dir), os.Symlink("nothing", dir)); err != nil {
+		t.Fatal(err)
+	}
+	s.wantError(wrong{"file.write", "cannot save the API key in " + path +
+		": ~/.microtica is not a directory", hint, 0}, login...)
+}
+
+// TestAStoredKeyThatOthersCanReachIsWarnedOf covers the modes of the file and of its directory, and
+// that those of a mounted secret are not ours to judge.
+func TestAStoredKeyThatOthersCanReachIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("modes have no meaning on Windows")
 	}
 	api := newFakeAPI(t)
-	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o400: false, 0o700: false, 0o711: false, 0o644: true, 0o640: true, 0o604: true, 0o620: true, 0o602: true} {
+	for _, test := range []struct {
+		file, dir            os.FileMode
+		fileWarned, dirWarns bool
+	}{
+		{0o600, 0o700, false, false},
+		{0o400, 0o755, false, false},
+		{0o700, 0o711, false, false},
+		{0o711, 0o500, false, false},
+		{0o644, 0o700, true, false},
+		{0o640, 0o700, true, false},
+		{0o604, 0o700, true, false},
+		{0o620, 0o700, true, false},
+		{0o602, 0o700, true, false},
+		{0o600, 0o770, false, true},
+		{0o600, 0o702, false, true},
+		{0o666, 0o777, true, true},
+	} {
 		s := newShell(t, api).save(testKey)
-		if err := os.Chmod(s.credentials(), mode); err != nil {
+		path, dir := s.credentials(), filepath.Dir(s.credentials())
+		if err := errors.Join(os.Chmod(path, test.file), os.Chmod(dir, test.dir)); err != nil {
 			t.Fatal(err)
 		}
-		want := whoamiJSON(api, s.credentials())
+		want := whoamiJSON(api, path)
 		s.want(want, "whoami", "--json", "--quiet")
-		if warned {
-			want.stderr = fmt.Sprintf(`{"warning":{"code":"file.mode","message":"%s can be read or written by others (mode %04o): run 'chmod 600 %[1]s'"}}`+"\n", s.credentials(), mode)
+		warning := `{"warning":{"code":"file.mode","message":"%s can be %s by others ` +
+			`(mode %04o): run 'chmod %s %[1]s'"}}` + "\n"
+		if test.fileWarned {
+			want.stderr += fmt.Sprintf(warning, path, "read or written", test.file, "600")
+		}
+		if test.dirWarns {
+			want.stderr += fmt.Sprintf(warning, dir, "written", test.dir, "700")
 		}
 		s.want(want, "whoami", "--json")
-		s.with("MICROTICA_TOKEN_FILE", s.credentials()).want(whoamiJSON(api, "MICROTICA_TOKEN_FILE"), "whoami", "--json")
+		s.with("MICROTICA_TOKEN_FILE", path)
+		s.want(whoamiJSON(api, "MICROTICA_TOKEN_FILE"), "whoami", "--json")
 	}
 }
 
-// TestLoginSweepsWhatKilledLoginsLeft removes old temporary files and those of a wrong clock, and keeps young ones.
+// TestLoginRefusesADirectoryThatOthersMayWriteTo covers both kinds of others. Nothing is changed.
+func TestLoginRefusesADirectoryThatOthersMayWriteTo(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("modes have no meaning on Windows")
+	}
+	for _, mode := range []os.FileMode{0o720, 0o702, 0o777 | os.ModeSticky} {
+		s := newShell(t, nil).save(otherKey + "\n")
+		dir := filepath.Dir(s.credentials())
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		s.wantError(wrong{"file.write", "cannot save the API key in " + s.credentials() +
+			": others may write to ~/.microtica", "run 'chmod 700 ~/.microtica'", 0},
+			"login", "--no-verify", "--token", testKey)
+		s.wantStored(otherKey + "\n")
+		if info, err := os.Stat(dir); err != nil || info.Mode() != mode|os.ModeDir {
+			t.Errorf("%s: %v, %v, want %v", dir, info.Mode(), err, mode)
+		}
+	}
+}
+
+// plant makes files in a directory, each with an age.
+func plant(t *testing.T, dir string, now time.Time, ages map[string]time.Duration) {
+	t.Helper()
+	for name, age := range ages {
+		path := writeFile(t, filepath.Join(dir, name), testKey)
+		if err := os.Chtimes(path, now, now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantNames checks what is in a directory; names are sorted, and separated by spaces.
+func wantNames(t *testing.T, dir, want string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	slices.Sort(names)
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("%s holds %q, want %q", dir, got, want)
+	}
+}
+
+// TestLoginSweepsWhatKilledLoginsLeft removes old temporary files and those of a wrong clock, and
+// keeps young ones and those of others.
 func TestLoginSweepsWhatKilledLoginsLeft(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, nil).save(otherKey)
 	dir := filepath.Dir(s.credentials())
-	for name, age := range map[string]time.Duration{"old": 61 * time.Second, "young": 59 * time.Second, "future": -time.Hour} {
-		path := filepath.Join(dir, temporary+name)
-		if err := os.WriteFile(path, []byte(testKey), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(path, time.Time{}, s.now.Add(-age)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "notes"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	plant(t, dir, s.now, map[string]time.Duration{
+		temporary + "old":    61 * time.Second,
+		temporary + "young":  59 * time.Second,
+		temporary + "future": -time.Hour,
+		"notes":              time.Hour,
+		"credentials.old":    time.Hour,
+	})
 	saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
-	s.want(result{saved, "", 0}, "login", "--no-verify", "--token", testKey)
-	names := func() (names []string) {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, entry := range entries {
-			names = append(names, entry.Name())
-		}
-		return names
-	}
-	if got, want := fmt.Sprint(names()), "["+temporary+"young credentials notes]"; got != want {
-		t.Errorf("after login there are %s, want %s", got, want)
-	}
+	login := []string{"login", "--no-verify", "--token", testKey}
+	s.want(result{saved, "", 0}, login...)
+	wantNames(t, dir, temporary+"young credentials credentials.old notes")
 
-	stuck := filepath.Join(dir, temporary+"stuck") // a directory with a file in it cannot be removed
-	if err := os.MkdirAll(filepath.Join(stuck, "x"), 0o700); err != nil {
+	stuck := filepath.Join(dir, temporary+"stuck") // not empty, and so not to be removed
+	err := os.MkdirAll(filepath.Join(stuck, "x"), 0o700)
+	if err = errors.Join(err, os.Chtimes(stuck, s.now, s.now.Add(-time.Hour))); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(stuck, time.Time{}, s.now.Add(-time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	got := s.run("login", "--no-verify", "--token", testKey)
-	if !strings.HasPrefix(got.stderr, "warning: cannot remove what an interrupted login left in "+dir+": ") || got.stdout != saved || got.code != 0 {
-		t.Errorf("login with a file it cannot sweep: %s", got)
-	}
-	if got := s.run("logout"); !strings.HasPrefix(got.stderr, "error: cannot remove the saved API key in ") || got.stdout != "" || got.code != 1 {
-		t.Errorf("logout with a file it cannot sweep: %s", got)
-	}
+	why := withoutPath(os.Remove(stuck)).Error()
+	plant(t, dir, s.now, map[string]time.Duration{temporary + "zold": time.Hour})
+	s.want(result{saved, "warning: cannot remove what an interrupted login left: " + stuck + ": " +
+		why + "\n", 0}, login...)
+	wantNames(t, dir, temporary+"stuck "+temporary+"young credentials credentials.old notes")
 }
 
-// TestTheKeyIsStoredForItsUserAlone covers the modes of what login makes, whatever was there before.
+// TestTheKeyIsStoredForItsUserAlone covers the modes of what login makes, whatever was there.
 func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("modes have no meaning on Windows")
 	}
@@ -201,14 +406,10 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 	s.run(login...)
 	wantMode(s.credentials(), 0o600)
 
-	target := filepath.Join(t.TempDir(), "target") // a planted link is replaced, never followed
-	if err := os.WriteFile(target, []byte(otherKey), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(s.credentials()); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(target, s.credentials()); err != nil {
+	// A planted link is replaced, never followed.
+	target := writeFile(t, filepath.Join(t.TempDir(), "target"), otherKey)
+	err := errors.Join(os.Remove(s.credentials()), os.Symlink(target, s.credentials()))
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.run(login...)
@@ -219,20 +420,202 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 	}
 }
 
-// TestAKeyNeverPrintsItself tries the verbs of fmt, for a careless change elsewhere.
-func TestAKeyNeverPrintsItself(t *testing.T) {
+// removeTemporaries removes temporary files in dir, as logout does, as soon as it sees one: up to
+// most of them, until done. It sends how many it removed.
+func removeTemporaries(dir string, most int, done <-chan struct{}) <-chan int {
+	result := make(chan int, 1)
+	go func() {
+		removed := 0
+		for removed < most {
+			select {
+			case <-done:
+				result <- removed
+				return
+			default:
+			}
+			paths, _ := filepath.Glob(filepath.Join(dir, temporary+"*"))
+			for _, path := range paths {
+				if os.Remove(path) == nil {
+					removed++
+				}
+			}
+		}
+		result <- removed
+	}()
+	return result
+}
+
+// TestLoginGetsThroughBesideALogout removes login's temporary file while it is in use.
+func TestLoginGetsThroughBesideALogout(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).save(otherKey)
+	dir := filepath.Dir(s.credentials())
+	login := []string{"login", "--no-verify", "--token", testKey}
+	saved := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
+	hits := 0
+	for range 20 {
+		done := make(chan struct{})
+		removed := removeTemporaries(dir, 1, done)
+		s.want(saved, login...)
+		close(done)
+		hits += <-removed
+	}
+	s.wantStored(testKey + "\n")
+
+	// What removes each file at once can stop a login, which then says so.
+	done := make(chan struct{})
+	removed := removeTemporaries(dir, 1<<30, done)
+	failed := wrong{"file.write", "cannot save the API key in " + s.credentials() + ": " +
+		noSuchFile(), "run 'microtica login' again when no logout runs", 0}.fails("", false)
+	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+		got := s.run(login...)
+		if got != saved && got != failed && runtime.GOOS != "windows" {
+			t.Errorf("got %s\nwant %s\n or %s", got, saved, failed)
+			break
+		}
+	}
+	close(done)
+	t.Logf("%d logins lost a temporary file, and then %d files were removed", hits, <-removed)
+}
+
+// TestAKeyPrintsItsPrefixWhateverTheVerb is for a careless change elsewhere.
+func TestAKeyPrintsItsPrefixWhateverTheVerb(t *testing.T) {
+	t.Parallel()
 	k, err := parseKey(testKey, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {
-		for _, value := range []any{k, &k, []key{k}, struct{ k any }{k}} {
-			if got := fmt.Sprintf(verb, value); strings.Contains(got, "canary") || strings.Contains(got, "63616e617279") {
+	for _, verb := range strings.Fields("%v %+v %#v %s %q %x %X %d %o %p %c %t %e %40s %.3s") {
+		if got := fmt.Sprintf(verb, k); got != testPrefix && verb != "%p" {
+			t.Errorf("%s prints %q", verb, got)
+		}
+		for _, value := range []any{k, &k, []key{k}, struct{ k any }{k}, struct{ k key }{k}} {
+			got := fmt.Sprintf(verb, value)
+			if strings.Contains(got, "canary") || strings.Contains(got, "63616e617279") {
 				t.Errorf("%s prints %s", verb, got)
 			}
 		}
 	}
-	if got := fmt.Sprintf("%v", k); got != testPrefix {
-		t.Errorf("a key prints as %q", got)
+	if data, err := json.Marshal(k); err != nil || strings.Contains(string(data), "canary") {
+		t.Errorf("as JSON a key is %s, %v", data, err)
+	}
+}
+
+// TestTheMaskCoversTheKey covers the whole key and its secret part, in any case.
+func TestTheMaskCoversTheKey(t *testing.T) {
+	t.Parallel()
+	const secret = "canary0SECRET0value"
+	periodic := "mic_a_" + strings.Repeat("ab", 60) + "c"
+	for _, test := range []struct{ key, text, want string }{
+		{testKey, "", ""},
+		{testKey, "nothing of it", "nothing of it"},
+		{testKey, testKey, "mic_d60bea1d_…"},
+		{testKey, "a " + testKey + testKey + ", b", "a mic_d60bea1d_…mic_d60bea1d_…, b"},
+		{testKey, "x" + secret + "y", "xmic_d60bea1d_…y"},
+		{testKey, strings.ToUpper(testKey) + "é", "mic_d60bea1d_…é"},
+		{testKey, strings.ToLower(secret), "mic_d60bea1d_…"},
+		{testKey, strings.ToUpper(secret) + secret, "mic_d60bea1d_…mic_d60bea1d_…"},
+		{testKey, "mic_d60bea1e_" + secret, "mic_d60bea1e_mic_d60bea1d_…"},
+		{testKey, "d60bea1d_" + secret, "d60bea1d_mic_d60bea1d_…"},
+		{testKey, testPrefix + " mic_d60bea1d_canary0SECRET0valu", testPrefix +
+			" mic_d60bea1d_canary0SECRET0valu"},
+		{testKey, "canary0canary0SECRET0value", "canary0mic_d60bea1d_…"},
+		{"mic_a_12345678", "12345678 1234567", "mic_a_… 1234567"},
+		{"mic_a_1234567", "1234567 MIC_A_1234567", "1234567 mic_a_…"},
+		{"mic_a_abcabcabd", "abcabcabcabd", "abcmic_a_…"},
+		{periodic, strings.Repeat("ab", 90) + "c", strings.Repeat("ab", 30) + "mic_a_…"},
+		{periodic, strings.Repeat("ab", 90), strings.Repeat("ab", 90)},
+		{"mic_a_\"K~{[k]}", "\"\u212a~{[k]}", "\"\u212a~{[k]}"},
+		{"mic_a_@@@@@@@@", "```````` @@@@@@@@", "```````` mic_a_…"},
+		{"mic_a_[[[[[[[[", "{{{{{{{{ [[[[[[[[", "{{{{{{{{ mic_a_…"},
+	} {
+		k, err := parseKey(test.key, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := k.mask(test.text); got != test.want {
+			t.Errorf("key %s: %q is masked as %q, want %q", test.key, test.text, got, test.want)
+		}
+	}
+}
+
+// TestTheMaskTakesLinearTime gives it what is worst for a search that starts over at each byte, and
+// checks that a text without the key costs no memory.
+func TestTheMaskTakesLinearTime(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"abcdefgh", strings.Repeat("a", 4080) + "b"} {
+		k, err := parseKey("mic_d60bea1d_"+secret, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Repeat(strings.Repeat("a", 4080)+"A", 500) + strings.Repeat("cdefgab", 999)
+		start := time.Now()
+		if got := k.mask(text); got != text {
+			t.Error("a text without the key was changed")
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("2 MB took %v", took)
+		}
+		if got := k.mask(text + secret); got != text+"mic_d60bea1d_…" {
+			t.Error("the key at the end of 2 MB is not masked")
+		}
+	}
+}
+
+// TestAKeyFileInUTF16IsCalledThat covers what > of Windows PowerShell writes, and its cousins.
+func TestAKeyFileInUTF16IsCalledThat(t *testing.T) {
+	t.Parallel()
+	const hint = "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"
+	var little, big strings.Builder
+	for _, unit := range utf16.Encode([]rune(testKey + "\r\n")) {
+		little.Write([]byte{byte(unit), byte(unit >> 8)})
+		big.Write([]byte{byte(unit >> 8), byte(unit)})
+	}
+	for _, text := range []string{
+		"\xff\xfe" + little.String(), little.String(), "\xfe\xff" + big.String(), big.String(),
+	} {
+		s := newShell(t, newFakeAPI(t))
+		path := writeFile(t, filepath.Join(t.TempDir(), "key.txt"), text)
+		s.with("MICROTICA_TOKEN_FILE", path)
+		message := "the API key from MICROTICA_TOKEN_FILE (" + path + ") is UTF-16 text"
+		s.wantError(wrong{"auth.malformed", message, hint, 0}, "whoami")
+		s.stdin = text
+		message = "the API key from stdin is UTF-16 text"
+		s.want(wrong{"auth.malformed", message, hint, 0}.fails("", false), "login")
+	}
+	for _, text := range []string{"\x80\x81" + little.String(), "\xff", "\xfe"} {
+		s := newShell(t, newFakeAPI(t)).with("MICROTICA_TOKEN", text)
+		message := "the API key from MICROTICA_TOKEN does not start with mic_"
+		s.wantError(wrong{"auth.malformed", message, copyHint, 0}, "whoami")
+	}
+}
+
+// TestErrorsAreNamedWithoutPaths covers both of os's types that hold paths.
+func TestErrorsAreNamedWithoutPaths(t *testing.T) {
+	t.Parallel()
+	none := filepath.Join(t.TempDir(), "canary")
+	for _, err := range []error{os.Remove(none), os.Rename(none, none+"2")} {
+		if got := withoutPath(err).Error(); strings.Contains(got, "canary") || got != noSuchFile() {
+			t.Errorf("%v is named %q", err, got)
+		}
+	}
+}
+
+// TestOnlyWindowsWaitsForABusyFile covers the error numbers of Windows, which mean something else
+// elsewhere.
+func TestOnlyWindowsWaitsForABusyFile(t *testing.T) {
+	t.Parallel()
+	for _, number := range []syscall.Errno{5, 32, 2} {
+		tries, start := 0, time.Now()
+		err := patiently(func() error {
+			tries++
+			return &os.PathError{Op: "open", Path: "x", Err: number}
+		})
+		took := time.Since(start)
+		waited := tries > 2 && took >= 2*time.Second && took < 4*time.Second
+		if waits := runtime.GOOS == "windows" && number != 2; !errors.Is(err, number) ||
+			waits != waited || !waits && tries != 1 {
+			t.Errorf("error %d: %d tries in %v, %v", number, tries, took, err)
+		}
 	}
 }

@@ -36,7 +36,10 @@ type wrong struct {
 // fails returns all that a command leaves which fails with w and prints nothing else.
 func (w wrong) fails(stdout string, asJSON bool) result {
 	exit := map[string]int{
-		"usage": 2, "usage.url": 2, "usage.project": 2, "usage.proxy": 2, "auth.rejected": 3, "api.forbidden": 4, "api.not_found": 4, "api.refused": 4,
+		"file.read": 1, "file.write": 1, "output.write": 1, "limit.memory": 1,
+		"usage": 2, "usage.url": 2, "usage.project": 2, "usage.proxy": 2, "query.type": 2,
+		"auth.missing": 3, "auth.malformed": 3, "auth.rejected": 3,
+		"api.forbidden": 4, "api.not_found": 4, "api.refused": 4,
 		"network.dns": 5, "network.connect": 5, "network.tls": 5, "network.proxy": 5, "network.timeout": 5,
 		"api.rate_limited": 6, "api.server": 6, "api.redirect": 6, "api.bad_response": 6,
 	}[w.code]

@@ -14,13 +14,12 @@ const (
 	sourceStdin = "stdin"
 )
 
-// runLogin saves a key, after asking the API whether it works. Where the API cannot be reached the key is saved all the
-// same, so that an image can be built without a network; a key that the API rejects is not.
-func runLogin(ctx context.Context, a *app) error {
-	verify := !a.noVerify
-	c := &client{app: a, source: sourceStdin, limit: a.verifyLimit}
-	var err error
-	if verify {
+// runLogin saves a key, after asking the API whether it works. Where the API cannot be reached the
+// key is saved all the same, so that an image can be built without a network; a key that the API
+// rejects is not.
+func runLogin(ctx context.Context, a *app) (err error) {
+	c := &client{app: a, limit: a.verifyLimit}
+	if !a.noVerify {
 		if c.base, err = a.apiURL(); err != nil {
 			return err
 		}
@@ -29,45 +28,67 @@ func runLogin(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	text := a.token.value
-	if a.token.given {
-		c.source = sourceFlag
-	} else if text, err = a.readKey(ctx); err != nil {
+	if c.key, c.source, err = a.newKey(ctx); err != nil {
 		return err
 	}
-	if trimKey(text) == "" {
-		return fail(codeUsage, "no API key: %s is empty", c.source).withHint("run 'microtica login < FILE' with a file that holds the key")
-	}
-	if c.key, err = parseKey(text, c.source); err != nil {
-		return err
-	}
-
-	verified := false
-	if verify {
-		check := c.tryKey(ctx)
-		switch {
-		case isInterrupted(check.err), check.verdict == keyRejected:
+	var check keyCheck
+	if !a.noVerify {
+		check = c.tryKey(ctx)
+		if isInterrupted(check.err) || check.verdict == keyRejected {
 			return check.err
-		case check.verdict == keyUnknown:
-			a.warn("key.unchecked", "the key was not checked: %v", check.err)
-		default:
-			verified = true
-			if check.verdict == keyLimited {
-				a.note("key.limited", "key %v has no project-wide read access", c.key)
-			}
 		}
 	}
-	if err := a.saveKey(c.key, path); err != nil {
+	warnings, err := a.saveKey(c.key, path)
+	if err != nil {
 		return err
 	}
+	report := newObject(
+		"apiKeyPrefix", c.key.String(),
+		"credentialsFile", a.shownPath(path),
+		"verified", check.verdict == keyAccepted || check.verdict == keyLimited,
+	)
+	err = a.print(report, func(w io.Writer) {
+		if !a.quiet {
+			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(a.shownPath(path)))
+		}
+	})
+	switch { // what is said of the result follows it, even where it could not be printed
+	case check.verdict == keyLimited:
+		a.note("key.limited", "key %v has no project-wide read access", c.key)
+	case check.err != nil:
+		a.warn("key.unchecked", "the key was not checked: %v; run 'microtica whoami' later",
+			check.err)
+	}
+	a.warnAll(warnings)
 	if variable := a.keyFromEnvironment(); variable != "" {
 		a.warn("key.overridden", "%s is set and overrides the key just saved", variable)
 	}
-	return a.print(newObject("apiKeyPrefix", c.key.String(), "credentialsFile", path, "verified", verified), func(w io.Writer) {
-		if !a.quiet {
-			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(path))
+	return err
+}
+
+// newKey returns the key that login is given by --token, else on stdin, and which of them it was.
+func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
+	text, source := a.token.value, sourceFlag
+	if !a.token.given {
+		source = sourceStdin
+		if text, err = a.readKey(ctx); err != nil {
+			return key{}, source, err
 		}
-	})
+	}
+	if trimKey(text) == "" {
+		f := fail(codeUsage, "no API key: %s is empty", source)
+		return key{}, source, f.withHint(
+			"is the variable that holds the key set? 'microtica login < FILE' reads it from a file")
+	}
+	k, err = parseKey(text, source)
+	return k, source, err
+}
+
+// warnAll prints warnings that had to wait for the result.
+func (a *app) warnAll(warnings []warning) {
+	for _, w := range warnings {
+		a.warn(w.code, "%s", w.text)
+	}
 }
 
 // readKey returns the text of the key from stdin: one hidden line from a terminal, else all there is. A text that is too long
@@ -110,29 +131,32 @@ func (a *app) readKey(ctx context.Context) (text string, err error) {
 	return "", fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(err))
 }
 
-// runLogout removes the stored key.
+// runLogout removes the stored key, and says what that leaves in force.
 func runLogout(_ context.Context, a *app) error {
 	path, err := a.credentialsPath(codeFileWrite)
 	if err != nil {
 		return err
 	}
-	removed, err := a.removeKey(path)
+	removed, warnings, err := a.removeKey(path)
 	if err != nil {
 		return err
 	}
-	if removed {
-		a.note("key.valid", "the key itself stays valid until it is revoked in Microtica's console")
-	}
-	if variable := a.keyFromEnvironment(); variable != "" {
-		a.warn("key.supplied", "%s is set and still supplies a key", variable)
-	}
-	return a.print(newObject("credentialsFile", path, "removed", removed), func(w io.Writer) {
+	shown := a.shownPath(path)
+	err = a.print(newObject("credentialsFile", shown, "removed", removed), func(w io.Writer) {
 		switch {
 		case a.quiet:
 		case removed:
-			fmt.Fprintf(w, "Removed the API key saved in %s\n", clean(path))
+			fmt.Fprintf(w, "Removed the API key saved in %s\n", clean(shown))
 		default:
-			fmt.Fprintf(w, "No API key was saved in %s\n", clean(path))
+			fmt.Fprintf(w, "No API key was saved in %s\n", clean(shown))
 		}
 	})
+	if removed {
+		a.note("key.valid", "the key itself stays valid until it is revoked in Microtica's console")
+	}
+	a.warnAll(warnings)
+	if variable := a.keyFromEnvironment(); variable != "" {
+		a.warn("key.supplied", "%s is set and still supplies a key", variable)
+	}
+	return err
 }

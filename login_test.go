@@ -1,20 +1,28 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
-const keyHint = "copy the whole key, mic_…_…, as Microtica's console shows it once, when it is created"
+const copyHint = "copy the whole key, mic_…_…, that Microtica's console shows once, at its creation"
+
+// stillValid is what logout notes.
+const stillValid = "note: the key itself stays valid until it is revoked in Microtica's console\n"
 
 // TestLoginTakesTheKeyFromTheFlagOrStdin covers where the key comes from, and what may surround it.
 func TestLoginTakesTheKeyFromTheFlagOrStdin(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ name, stdin, args string }{
 		{"a line on stdin", testKey + "\n", "login"},
 		{"stdin without a line end", testKey, "login"},
@@ -25,61 +33,152 @@ func TestLoginTakesTheKeyFromTheFlagOrStdin(t *testing.T) {
 	} {
 		s := newShell(t, newFakeAPI(t))
 		s.stdin = test.stdin
-		s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}, strings.Fields(test.args)...)
+		saved := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
+		s.want(saved, strings.Fields(test.args)...)
 		s.wantStored(testKey + "\n")
 	}
 }
 
-// TestLoginRefusesWhatIsNoKey covers each way to be wrong. None is shown, none is sent, none changes the stored key.
-func TestLoginRefusesWhatIsNoKey(t *testing.T) {
-	const noKey = "error: no API key: %s is empty\nhint: run 'microtica login < FILE' with a file that holds the key\n"
-	malformed := func(wrong string) string { return "error: the API key from %s " + wrong + "\nhint: " + keyHint + "\n" }
-	for _, test := range []struct {
-		text, stderr string
-		code         int
-	}{
-		{"", noKey, 2},
-		{" \t\n\uFEFF\n", noKey, 2},
-		{"secret-canary", malformed("does not start with mic_"), 3},
-		{"MIC_d60bea1d_canary", malformed("does not start with mic_"), 3},
-		{"mic_", malformed("is only the prefix that the console lists, not the whole key"), 3},
-		{"mic_d60bea1d", malformed("is only the prefix that the console lists, not the whole key"), 3},
-		{"mic_d60bea1d_", malformed("is only the prefix that the console lists, not the whole key"), 3},
-		{"mic__canary", malformed("has nothing between mic_ and the next _"), 3},
-		{"mic_d60-bea_canary", malformed("has something else than letters and digits between mic_ and the next _"), 3},
-		{"mic_d60bea1d_can ary", malformed("has a space at position 17"), 3},
-		{"mic_d60bea1d_canary\nmic_d60bea1d_canary", malformed("has a control character at position 20"), 3},
-		{"mic_d60bea1d_can\tary", malformed("has a control character at position 17"), 3},
-		{"mic_d60bea1d_can\x7fary", malformed("has a control character at position 17"), 3},
-		{"mic_d60bea1d_cänary", malformed("has a non-ASCII character at position 15"), 3},
-		{"mic_é60bea1d_ä", malformed("has a non-ASCII character at position 5"), 3},
-		{"mic_d60bea1d_\xff", malformed("has a non-ASCII character at position 14"), 3},
-		{"mic_a_" + strings.Repeat("x", 4091), malformed("is longer than 4096 bytes"), 3},
-	} {
-		for _, source := range []string{"stdin", "--token"} {
-			api := newFakeAPI(t)
+// wrongKeys are texts that are not keys, by the way in which they are wrong, with the message and,
+// unless it is the usual one, the hint.
+var wrongKeys = []struct{ text, what, hint string }{
+	{"secret-canary", "does not start with mic_", ""},
+	{"_mic_d60bea1d_canary", "does not start with mic_", ""},
+	{strings.Repeat("x", 4096), "does not start with mic_", ""},
+	{"MIC_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
+	{"Mic_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
+
+	{`"mic_d60bea1d_canary"`, "starts with a quotation mark", quoteHint},
+	{"'mic_d60bea1d_canary'", "starts with a quotation mark", quoteHint},
+	{"`mic_d60bea1d_canary`", "starts with a quotation mark", quoteHint},
+	{"“mic_d60bea1d_canary”", "starts with a quotation mark", quoteHint},
+	{"„canary“", "starts with a quotation mark", quoteHint},
+	{"export MICROTICA_TOKEN=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
+	{"export canary", "starts with the name of a variable", nameHint},
+	{"MICROTICA_TOKEN=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
+	{"token=", "starts with the name of a variable", nameHint},
+	{"--token=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
+	{"can%ary=x", "does not start with mic_", ""},
+	{"cänary=x", "does not start with mic_", ""},
+	{"=canary", "does not start with mic_", ""},
+	{"Bearer mic_d60bea1d_canary", "starts with Bearer or the name of a header", headerHint},
+	{"bearer canary", "starts with Bearer or the name of a header", headerHint},
+	{"X-Microtica-Api-Key: canary", "starts with Bearer or the name of a header", headerHint},
+	{"x-api-key:mic_d60bea1d_canary", "starts with Bearer or the name of a header", headerHint},
+	{"Authorization: Bearer canary", "starts with Bearer or the name of a header", headerHint},
+	{"https://canary", "does not start with mic_", ""},
+	{": canary", "does not start with mic_", ""},
+	{"$MICROTICA_TOKEN", "starts with $: nothing replaced a variable", variableHint},
+	{"${{ secrets.MICROTICA_TOKEN }}", "starts with $: nothing replaced a variable", variableHint},
+	{"$(cat canary)", "starts with $: nothing replaced a variable", variableHint},
+	{"/run/secrets/canary", "looks like the path of a file", pathHint},
+	{"./canary", "looks like the path of a file", pathHint},
+	{"../canary", "looks like the path of a file", pathHint},
+	{"~/canary", "looks like the path of a file", pathHint},
+	{"@canary", "looks like the path of a file", pathHint},
+	{".canary", "does not start with mic_", ""},
+	{"mic_…", "is the documentation's placeholder", placeholderHint},
+	{"mic_…_…", "is the documentation's placeholder", placeholderHint},
+	{"mic_...", "is the documentation's placeholder", placeholderHint},
+	{"mic_<prefix>_<secret>", "is the documentation's placeholder", placeholderHint},
+
+	{"mic_", "is only the prefix that the console lists, not the whole key", ""},
+	{"mic_d60bea1d", "is only the prefix that the console lists, not the whole key", ""},
+	{"mic_d60bea1d_", "is only the prefix that the console lists, not the whole key", ""},
+	{"mic__canary", "has nothing between mic_ and the next _", ""},
+	{"mic_d60-bea_canary", betweenWrong, ""},
+	{"mic_d60-bea", betweenWrong, ""},
+	{"mic_d60bea1d_can ary", "has a space at position 17", ""},
+	{testKey + "\n" + testKey, "has a line break at position 33", ""},
+	{"mic_d60bea1d_can\rary", "has a line break at position 17", ""},
+	{"mic_d60\nbea1d_canary", "has a line break at position 8", ""},
+	{"mic_d60bea1d_can\tary", "has a control character at position 17", ""},
+	{"mic_d60bea1d_can\x7fary", "has a control character at position 17", ""},
+	{"mic_d60bea1d_cänary", "has a non-ASCII character at position 15", ""},
+	{"mic_é60bea1d_ä", "has a non-ASCII character at position 5", ""},
+	{"mic_d60bea1d_ää canary", "has a non-ASCII character at position 14", ""},
+	{"mic_d60bea1d_\xff", "has a non-ASCII character at position 14", ""},
+	{"mic_a_" + strings.Repeat("x", 4091), "is longer than 4096 bytes", ""},
+}
+
+const (
+	quoteHint       = "remove the quotation marks around the key"
+	nameHint        = "give only the value, from mic_ on"
+	headerHint      = "give only the key, from mic_ on"
+	placeholderHint = "create a key in Microtica's console"
+	betweenWrong    = "has something other than letters and digits between mic_ and the next _"
+	pathHint        = "run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"
+	variableHint    = "name the variable as this shell or CI does; " +
+		"single quotes keep it from being replaced"
+)
+
+// TestEachWrongKeyIsNamedByItsKind gives each to login, in both ways, and to whoami. None is shown,
+// none is sent, none changes the stored key.
+func TestEachWrongKeyIsNamedByItsKind(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	for _, test := range wrongKeys {
+		hint := test.hint
+		if hint == "" {
+			hint = copyHint
+		}
+		for _, source := range []string{"stdin", "--token", "MICROTICA_TOKEN"} {
 			s := newShell(t, api).save(otherKey + "\n")
 			args := []string{"login"}
-			if source == "stdin" {
+			switch source {
+			case "stdin":
 				s.stdin = test.text
-			} else {
+			case "--token":
 				args = append(args, "--token="+test.text)
+				if strings.HasPrefix(test.text, "-") {
+					continue // a missing value
+				}
+			default:
+				s.with(source, test.text)
+				args = []string{"whoami"}
 			}
-			want := result{"", strings.Replace(test.stderr, "%s", source, 1), test.code}
-			if source == "stdin" && strings.Contains(test.stderr, "longer") {
-				want.stderr = "error: the API key from stdin is longer than 4096 bytes\nhint: give the key alone on stdin\n"
+			message := "the API key from " + source + " " + test.what
+			expected := wrong{"auth.malformed", message, hint, 0}
+			if source == "stdin" && strings.Contains(test.what, "longer") {
+				expected.hint = "give the key alone on stdin"
 			}
-			s.want(want, args...)
+			got := s.run(append(args, "--json")...)
+			if want := expected.fails("", true); got != want {
+				t.Errorf("%q from %s\n got %s\nwant %s", test.text, source, got, want)
+			}
+			if strings.Contains(got.stderr, "anary") {
+				t.Errorf("%q from %s is shown: %s", test.text, source, got)
+			}
 			s.wantStored(otherKey + "\n")
-			if seen := api.seen(); seen != "" {
-				t.Errorf("%q was sent: %s", test.text, seen)
-			}
 		}
+	}
+	if seen := api.seen(); seen != "" {
+		t.Errorf("requests were made: %s", seen)
 	}
 }
 
-// TestTheLongestKeyWorksEverywhere takes a key of 4,096 bytes through every source; one byte more is too long above.
+// TestNoKeyAtAllIsAUsageError covers a flag and a stdin that are empty, as where the variable that
+// should hold the key is not set.
+func TestNoKeyAtAllIsAUsageError(t *testing.T) {
+	t.Parallel()
+	const hint = "is the variable that holds the key set? " +
+		"'microtica login < FILE' reads it from a file"
+	for _, text := range []string{"", "\n", " \t\r\n\uFEFF\n"} {
+		s := newShell(t, newFakeAPI(t)).save(otherKey)
+		s.stdin = text
+		s.wantError(wrong{"usage", "no API key: stdin is empty", hint, 0}, "login")
+		flag := wrong{"usage", "no API key: --token is empty", hint, 0}
+		s.wantError(flag, "login", "--token="+text)
+		s.wantStored(otherKey)
+	}
+	s := newShell(t, nil)
+	s.stdin = testKey // --token "" is given all the same
+	s.wantError(wrong{"usage", "no API key: --token is empty", hint, 0}, "login", "--token", "")
+}
+
+// TestTheLongestKeyWorksEverywhere takes a key of 4,096 bytes through every source.
 func TestTheLongestKeyWorksEverywhere(t *testing.T) {
+	t.Parallel()
 	long := "mic_a_" + strings.Repeat("x", 4090)
 	s := newShell(t, nil)
 	s.stdin = long + "\r\n"
@@ -89,8 +188,12 @@ func TestTheLongestKeyWorksEverywhere(t *testing.T) {
 	s.wantStored(long + "\n")
 	for _, source := range []string{"", "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"} {
 		s := newShell(t, newFakeAPI(t)).save(long + "\n")
-		s.with(source, map[string]string{"MICROTICA_TOKEN": long, "MICROTICA_TOKEN_FILE": s.credentials()}[source])
-		if got := s.run("whoami", "--json"); !strings.Contains(got.stderr, `"code":"auth.rejected"`) { // it came as far as the API
+		s.with(source, long)
+		if source == "MICROTICA_TOKEN_FILE" {
+			s.with(source, s.credentials())
+		}
+		got := s.run("whoami", "--json")
+		if !strings.Contains(got.stderr, `"code":"auth.rejected"`) { // it came as far as the API
 			t.Errorf("from %q: %s", source, got)
 		}
 	}
@@ -98,10 +201,11 @@ func TestTheLongestKeyWorksEverywhere(t *testing.T) {
 
 // TestLoginStopsReadingEndlessStdin gives it a stdin that never ends.
 func TestLoginStopsReadingEndlessStdin(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, nil)
-	endless := struct{ io.Reader }{readerFunc(func(p []byte) (int, error) { return copy(p, "mic_a_xxxxxxxxxx"), nil })}
-	s.input = endless
-	s.want(result{"", "error: the API key from stdin is longer than 4096 bytes\nhint: give the key alone on stdin\n", 3}, "login", "--no-verify")
+	s.input = readerFunc(func(p []byte) (int, error) { return copy(p, "mic_a_xxxxxxxxxx"), nil })
+	s.want(result{"", "error: the API key from stdin is longer than 4096 bytes\n" +
+		"hint: give the key alone on stdin\n", 3}, "login", "--no-verify")
 	s.wantStored("")
 }
 
@@ -111,111 +215,265 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // TestLoginReportsABrokenStdin is about an error that is neither an end nor a key.
 func TestLoginReportsABrokenStdin(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, nil)
 	s.input = iotest.ErrReader(errors.New("input/output error"))
-	s.want(result{"", "error: cannot read the API key from stdin: input/output error\n", 1}, "login", "--no-verify")
+	s.want(result{"", "error: cannot read the API key from stdin: input/output error\n", 1},
+		"login", "--no-verify")
 }
 
 // TestLoginPrintsJSON covers the result for scripts, verified and not.
 func TestLoginPrintsJSON(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, newFakeAPI(t))
 	s.stdin = testKey
-	s.want(result{`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":"` + inJSON(s.credentials()) + `","verified":true}` + "\n", "", 0}, "login", "--json")
-	s.want(result{`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":"` + inJSON(s.credentials()) + `","verified":false}` + "\n", "", 0}, "login", "--json", "--no-verify", "--quiet")
+	report := `{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":"` + inJSON(s.credentials()) +
+		`","verified":`
+	s.want(result{report + "true}\n", "", 0}, "login", "--json")
+	s.want(result{report + "false}\n", "", 0}, "login", "--json", "--no-verify", "--quiet")
 	s.want(result{"", "", 0}, "login", "--quiet")
 }
 
 // TestLoginSaysWhatOverridesTheSavedKey covers the two variables.
 func TestLoginSaysWhatOverridesTheSavedKey(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, newFakeAPI(t))
 	s.stdin = testKey
 	saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
-	s.with("MICROTICA_TOKEN_FILE", "/nowhere").want(result{saved, "warning: MICROTICA_TOKEN_FILE is set and overrides the key just saved\n", 0}, "login")
-	s.with("MICROTICA_TOKEN", otherKey).want(result{saved, "warning: MICROTICA_TOKEN is set and overrides the key just saved\n", 0}, "login")
-	s.with("MICROTICA_TOKEN", "", "MICROTICA_TOKEN_FILE", "").want(result{saved, "", 0}, "login", "--no-verify", "--token", testKey)
+	warning := func(name string) string {
+		return "warning: " + name + " is set and overrides the key just saved\n"
+	}
+	s.with("MICROTICA_TOKEN_FILE", "/nowhere")
+	s.want(result{saved, warning("MICROTICA_TOKEN_FILE"), 0}, "login")
+	s.with("MICROTICA_TOKEN", otherKey)
+	s.want(result{saved, warning("MICROTICA_TOKEN"), 0}, "login")
+	s.with("MICROTICA_TOKEN", "", "MICROTICA_TOKEN_FILE", " ")
+	s.want(result{saved, "", 0}, "login", "--no-verify", "--token", testKey)
 }
 
-// TestLoginLooksAtTheURLBeforeStdin holds the order: a user is not asked for a key that cannot be used.
-func TestLoginLooksAtTheURLBeforeStdin(t *testing.T) {
-	s := newShell(t, nil).with("MICROTICA_API_URL", "http://api.example")
-	s.input = readerFunc(func([]byte) (int, error) { t.Error("stdin was read"); return 0, io.EOF })
-	s.want(result{"", "error: MICROTICA_API_URL would send the key unencrypted: http is for a loopback host only\n" +
-		"hint: set MICROTICA_API_URL to a base URL such as https://api.microtica.com\n", 2}, "login")
-	s.input, s.stdin = nil, testKey
-	s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}, "login", "--no-verify")
-}
-
-// TestLoginLeavesForeignFilesAlone covers what may lie where the key is to be stored.
-func TestLoginLeavesForeignFilesAlone(t *testing.T) {
-	for _, content := range []string{"<html>", "mic_d60bea1d\n", `{"token":"x"}`, testKey + "\n" + otherKey, strings.Repeat("x", 4097), "\x00"} {
-		s := newShell(t, nil).save(content)
-		why := "it holds something else than an API key"
-		if len(content) > 4096 {
-			why = "longer than 4096 bytes"
+// TestResultsComeBeforeWhatIsNotedOfThem holds the order in which login and logout speak, which
+// shows only where stdout and stderr are one.
+func TestResultsComeBeforeWhatIsNotedOfThem(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	path := filepath.Join(home, ".microtica", "credentials")
+	for _, test := range []struct {
+		args string
+		want []string // the beginnings of the lines
+	}{
+		{"login --token " + testKey, []string{
+			"Saved API key mic_d60bea1d to " + path,
+			"warning: the key was not checked: cannot connect to 127.0.0.1:1: ",
+			"warning: MICROTICA_TOKEN is set and overrides the key just saved",
+		}},
+		{"logout", []string{
+			"Removed the API key saved in " + path,
+			strings.TrimSpace(stillValid),
+			"warning: MICROTICA_TOKEN is set and still supplies a key",
+		}},
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		cmd := exec.CommandContext(ctx, builtBinary(t), strings.Fields(test.args)...)
+		cmd.Env = []string{"HOME=" + home, "USERPROFILE=" + home, "MICROTICA_TOKEN=" + otherKey,
+			"MICROTICA_API_URL=http://127.0.0.1:1"}
+		out, err := cmd.CombinedOutput()
+		cancel()
+		lines := strings.SplitAfter(strings.TrimSpace(string(out)), "\n")
+		same := slices.EqualFunc(lines, test.want, strings.HasPrefix)
+		if err != nil || !same {
+			t.Errorf("%s: %v\n%s", test.args, err, out)
 		}
-		want := result{"", "error: will not replace or remove " + s.credentials() + ": " + why + "\nhint: move " + s.credentials() + " away\n", 1}
-		s.want(want, "login", "--no-verify", "--token", testKey)
-		s.want(want, "logout")
+	}
+}
+
+// TestAnUncheckedKeyIsSavedWithAWarning says why, and what to do later.
+func TestAnUncheckedKeyIsSavedWithAWarning(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	s := newShell(t, api)
+	s.stdin = testKey
+	saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
+	api.answer("/projects", reply(500, `{"message":"down"}`))
+	s.want(result{saved, "warning: the key was not checked: the API failed (HTTP 500): down; " +
+		"run 'microtica whoami' later\n", 0}, "login")
+	api.answer("/projects", reply(403, `{}`))
+	s.want(result{saved, "note: key mic_d60bea1d has no project-wide read access\n", 0}, "login")
+}
+
+// TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten keeps a warning from being lost.
+func TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).with("MICROTICA_TOKEN", otherKey)
+	s.stdin = testKey
+	s.output = writerFunc(func([]byte) (int, error) { return 0, io.ErrShortWrite })
+	const failed = "error: cannot write to stdout: short write\n"
+	s.want(result{"", "warning: MICROTICA_TOKEN is set and overrides the key just saved\n" +
+		failed, 1}, "login", "--no-verify")
+	s.wantStored(testKey + "\n")
+	s.want(result{"", stillValid + "warning: MICROTICA_TOKEN is set and still supplies a key\n" +
+		failed, 1}, "logout")
+	s.wantStored("")
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestLoginLooksAtTheURLBeforeStdin holds the order: nobody is asked for a key that cannot be used.
+func TestLoginLooksAtTheURLBeforeStdin(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).with("MICROTICA_API_URL", "http://api.example")
+	s.input = readerFunc(func([]byte) (int, error) {
+		t.Error("stdin was read")
+		return 0, io.EOF
+	})
+	if got := s.run("login", "--json"); got.code != 2 || got.stdout != "" ||
+		!strings.Contains(got.stderr, `"code":"usage.url"`) {
+		t.Error(got)
+	}
+	s.input, s.stdin = nil, testKey
+	saved := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
+	s.want(saved, "login", "--no-verify")
+}
+
+// TestLoginAndLogoutLeaveForeignFilesAlone covers what may be where the key is to be stored.
+func TestLoginAndLogoutLeaveForeignFilesAlone(t *testing.T) {
+	t.Parallel()
+	login := []string{"login", "--no-verify", "--token", testKey}
+	wantRefused := func(s *shell, why string) {
+		t.Helper()
+		path := s.credentials()
+		hint := "move " + path + " away and try again"
+		s.wantError(wrong{"file.write", "cannot save the API key in " + path + ": " + why, hint, 0},
+			login...)
+		s.wantError(wrong{"file.write", "cannot remove " + path + ": " + why, hint, 0}, "logout")
+	}
+	for _, content := range []string{"<html>", "mic_d60bea1d\n", `{"token":"x"}`, "\x00",
+		testKey + "\n" + otherKey, strings.Repeat("x", 4097)} {
+		s := newShell(t, nil).save(content)
+		if len(content) > 4096 {
+			wantRefused(s, "longer than 4096 bytes")
+		} else {
+			wantRefused(s, "it holds something other than an API key")
+		}
 		s.wantStored(content)
 	}
-	for _, content := range []string{"", "\n", " \n", "\uFEFF", otherKey, "  " + otherKey + "\r\n"} {
+	for _, content := range []string{"", "\n", " \n", "\uFEFF", otherKey, " " + otherKey + "\r\n"} {
 		s := newShell(t, nil).save(content)
-		s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}, "login", "--no-verify", "--token", testKey)
+		s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}, login...)
 		s.wantStored(testKey + "\n")
 	}
 	s := newShell(t, nil)
 	if err := os.MkdirAll(s.credentials(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	want := result{"", "error: will not replace or remove " + s.credentials() + ": not a regular file\nhint: move " + s.credentials() + " away\n", 1}
-	s.want(want, "login", "--no-verify", "--token", testKey)
-	s.want(want, "logout")
-}
-
-// TestLoginAndLogoutNeedAHome covers a home directory that is not there, or is no path.
-func TestLoginAndLogoutNeedAHome(t *testing.T) {
-	variable := "HOME"
-	if runtime.GOOS == "windows" {
-		variable = "USERPROFILE"
-	}
-	s := newShell(t, nil)
-	const hint = "\nhint: set MICROTICA_TOKEN to the key\n"
-	for _, command := range []string{"login", "logout"} {
-		s.with(variable, "").want(result{"", "error: no place for a saved API key: " + variable + " is not set" + hint, 1}, command)
-		s.with(variable, "home").want(result{"", "error: no place for a saved API key: " + variable + " is not an absolute path" + hint, 1}, command)
-	}
-	gone := filepath.Join(s.home, "gone")
-	s.with(variable, gone).want(result{"", "error: cannot save the API key in " + filepath.Join(gone, ".microtica", "credentials") +
-		": " + noSuchFile() + "\nhint: set MICROTICA_TOKEN where nothing can be saved\n", 1}, "login", "--no-verify", "--token", testKey)
-	if _, err := os.Stat(gone); err == nil {
-		t.Error("login made the home directory")
-	}
+	wantRefused(s, "not a regular file")
 }
 
 // TestLogoutRemovesTheKeyAndWhatLoginsLeft covers logout with and without something to remove.
 func TestLogoutRemovesTheKeyAndWhatLoginsLeft(t *testing.T) {
-	const valid = "note: the key itself stays valid until it is revoked in Microtica's console\n"
+	t.Parallel()
 	s := newShell(t, nil)
-	removed, nothing := "Removed the API key saved in "+s.credentials()+"\n", "No API key was saved in "+s.credentials()+"\n"
+	dir := filepath.Dir(s.credentials())
+	removed := "Removed the API key saved in " + s.credentials() + "\n"
+	nothing := "No API key was saved in " + s.credentials() + "\n"
 	s.want(result{nothing, "", 0}, "logout")
 	s.save(testKey + "\n")
-	temp := filepath.Join(filepath.Dir(s.credentials()), temporary+"AAAA")
-	if err := os.WriteFile(temp, []byte(testKey), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.want(result{removed, valid, 0}, "logout")
+	plant(t, dir, s.now, map[string]time.Duration{temporary + "A": 0, temporary + "B": time.Hour})
+	s.want(result{removed, stillValid, 0}, "logout")
 	s.wantStored("")
 	s.want(result{nothing, "", 0}, "logout")
-	if err := os.WriteFile(temp, []byte(testKey), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.want(result{removed, valid, 0}, "logout")
+	plant(t, dir, s.now, map[string]time.Duration{temporary + "A": -time.Hour})
+	s.want(result{removed, stillValid, 0}, "logout")
 	s.wantStored("")
 
 	s.save("").want(result{"", "", 0}, "logout", "--quiet")
 	s.wantStored("")
 	file := `{"credentialsFile":"` + inJSON(s.credentials()) + `","removed":`
-	s.save(testKey).want(result{file + "true}\n", `{"note":{"code":"key.valid","message":"the key itself stays valid until it is revoked in Microtica's console"}}` + "\n", 0}, "logout", "--json")
+	note := `{"note":{"code":"key.valid","message":"the key itself stays valid until it is ` +
+		`revoked in Microtica's console"}}` + "\n"
+	s.save(testKey).want(result{file + "true}\n", note, 0}, "logout", "--json")
 	s.want(result{file + "false}\n", "", 0}, "logout", "--json")
-	s.with("MICROTICA_TOKEN", "x").want(result{nothing, "warning: MICROTICA_TOKEN is set and still supplies a key\n", 0}, "logout")
+	s.with("MICROTICA_TOKEN", "x").want(result{nothing,
+		"warning: MICROTICA_TOKEN is set and still supplies a key\n", 0}, "logout")
+	s.with("MICROTICA_TOKEN", " ").want(result{nothing, "", 0}, "logout")
+}
+
+// TestLogoutRemovesNothingElse covers other files beside the stored key, whatever their age.
+func TestLogoutRemovesNothingElse(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).save(testKey)
+	dir := filepath.Dir(s.credentials())
+	plant(t, dir, s.now, map[string]time.Duration{
+		"notes": 0, "old": time.Hour, "credentials.old": time.Hour, ".credentials": time.Hour,
+		temporary + "A": 0,
+	})
+	removed := "Removed the API key saved in " + s.credentials() + "\n"
+	s.want(result{removed, stillValid, 0}, "logout")
+	wantNames(t, dir, ".credentials credentials.old notes old")
+}
+
+// TestLogoutRemovesAllThatItCanAndNamesTheRest covers what stays: the command fails, but not before
+// everything else is gone.
+func TestLogoutRemovesAllThatItCanAndNamesTheRest(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).save(testKey)
+	dir := filepath.Dir(s.credentials())
+	var stuck []string
+	for _, name := range []string{"a", "c"} { // not empty, and so not to be removed
+		stuck = append(stuck, filepath.Join(dir, temporary+name))
+		if err := os.MkdirAll(filepath.Join(dir, temporary+name, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plant(t, dir, s.now, map[string]time.Duration{temporary + "b": 0, temporary + "d": 0})
+	why := withoutPath(os.Remove(stuck[0])).Error()
+	message := stuck[0] + ": " + why + "; " + stuck[1] + ": " + why
+	s.wantError(wrong{"file.write", "cannot remove " + message, "remove it by hand", 0}, "logout")
+	wantNames(t, dir, temporary+"a "+temporary+"c")
+
+	s.save("mine")
+	plant(t, dir, s.now, map[string]time.Duration{temporary + "b": 0})
+	s.wantError(wrong{"file.write", "cannot remove " + s.credentials() +
+		": it holds something other than an API key; " + message,
+		"move " + s.credentials() + " away and try again", 0}, "logout")
+	wantNames(t, dir, temporary+"a "+temporary+"c credentials")
+}
+
+// TestLogoutRemovesALinkAndNamesItsTarget covers a stored key that is a link: what it leads to is
+// not ours to remove, but still holds the key.
+func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("making a link takes a privilege there")
+	}
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := writeFile(t, filepath.Join(dir, "target"), testKey)
+	keyLike := writeFile(t, filepath.Join(dir, "mic_a_b"), testKey)
+	between := filepath.Join(dir, "between")
+	if err := os.Symlink("target", between); err != nil {
+		t.Fatal(err)
+	}
+	const only = "warning: only the link was removed: the key is still in "
+	for _, test := range []struct{ to, warning string }{
+		{target, only + target + "\n"},
+		{between, only + target + "\n"},
+		{keyLike, only + "the link's target\n"},
+		{filepath.Join(dir, "nothing"), ""},
+	} {
+		s := newShell(t, nil).save("")
+		if err := os.Remove(s.credentials()); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(test.to, s.credentials()); err != nil {
+			t.Fatal(err)
+		}
+		removed := "Removed the API key saved in " + s.credentials() + "\n"
+		s.want(result{removed, stillValid + test.warning, 0}, "logout")
+		wantNames(t, filepath.Dir(s.credentials()), "")
+		wantNames(t, dir, "between mic_a_b target")
+	}
 }

@@ -21,7 +21,7 @@ import (
 // rooms says what each file of the program may touch beyond plain computing: the packages of restricted that it imports, and
 // the names of os that it uses.
 var rooms = map[string]struct{ packages, os string }{
-	"main.go":       {"flag log os os/signal syscall", "Args Exit Getenv Signal Stderr Stdin Stdout"},
+	"main.go":       {"flag log os os/signal syscall", "Args Exit LookupEnv Signal Stderr Stdin Stdout"},
 	"help.go":       {"", ""},
 	"completion.go": {"", ""},
 	"login.go":      {"", ""},
@@ -29,7 +29,7 @@ var rooms = map[string]struct{ packages, os string }{
 	"project.go":    {"", ""},
 	"env.go":        {"", ""},
 	"api.go":        {"", ""},
-	"creds.go":      {"crypto/rand io/fs os path/filepath syscall", "Chmod LinkError Mkdir O_RDONLY O_RDWR Open OpenFile ReadDir Remove Rename Stat WriteFile"},
+	"creds.go":      {"crypto/rand io/fs os path/filepath syscall", "Chmod LinkError Lstat Mkdir O_RDONLY O_RDWR Open OpenFile ReadDir Remove Rename Stat WriteFile"},
 	"client.go":     {"", ""},
 	"http.go":       {"crypto/tls crypto/x509 net net/http net/http/httptrace", ""},
 	"errors.go":     {"", ""},

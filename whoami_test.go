@@ -207,7 +207,9 @@ func TestWhoamiReportsWhatTheAPISaysOfAKey(t *testing.T) {
 }
 
 // unchecked is login's warning for a key that it could not try.
-func unchecked(why string) string { return "the key was not checked: " + why }
+func unchecked(why string) string {
+	return "the key was not checked: " + why + "; run 'microtica whoami' later"
+}
 
 // TestLoginSavesWhatTheAPIDoesNotReject holds what login saves and says, and its requests, to the
 // table. It never repeats a request.
