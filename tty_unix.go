@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -17,70 +18,107 @@ const promptSuffix = " (input is hidden)"
 
 // terminal is a terminal that input comes from.
 type terminal struct {
-	fd    uintptr
-	state syscall.Termios // as it was found
+	fd            uintptr
+	found, hidden syscall.Termios // its state as it was found, and while a key is typed
 }
 
-// openTerminal returns the terminal that in is, or nil if it is none.
-func openTerminal(in io.Reader) *terminal {
-	file, ok := in.(interface{ Fd() uintptr })
+// openTerminal returns the terminal that file is, or nil if it is not one.
+func openTerminal(file io.Reader) *terminal {
+	f, ok := file.(interface{ Fd() uintptr })
 	if !ok {
 		return nil
 	}
-	t := &terminal{fd: file.Fd()}
-	if t.control(getState, &t.state) != nil {
+	t := &terminal{fd: f.Fd()}
+	if t.control(getState, unsafe.Pointer(&t.found)) != nil {
 		return nil
 	}
+	t.hidden = t.found
+	t.hidden.Lflag = t.hidden.Lflag&^syscall.ECHO | syscall.ICANON | syscall.ISIG
+	t.hidden.Iflag = t.hidden.Iflag&^(syscall.IGNCR|syscall.INLCR) | syscall.ICRNL
 	return t
 }
 
-func (t *terminal) control(request uintptr, state *syscall.Termios) error {
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, t.fd, request, uintptr(unsafe.Pointer(state))); errno != 0 {
+func (t *terminal) control(request uintptr, argument unsafe.Pointer) error {
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, t.fd, request, uintptr(argument))
+	if errno != 0 {
 		return errno
 	}
 	return nil
 }
 
-// hideUntil turns the echo off, calls ask, and waits for done, whose error it returns, the end of ctx, or a signal that ends the
-// program. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal is as it was found. Unless done ended
-// it, what was typed so far is forgotten: the shell would read it next, and show the beginning of a key.
-func (t *terminal) hideUntil(ctx context.Context, done <-chan error, ask func()) error {
-	hidden := t.state
-	hidden.Lflag &^= syscall.ECHO
+// hideUntil turns the echo off, calls ask, and waits for done, whose value it returns, or for the
+// end of ctx. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal is as
+// it was found, and what was typed or pasted and not read is thrown away.
+func (t *terminal) hideUntil(ctx context.Context, done <-chan input, ask func()) input {
 	signals := make(chan os.Signal, 8)
-	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGCONT} {
-		if !signal.Ignored(s) { // nohup, or a shell without job control
-			signal.Notify(signals, s)
-		}
+	signal.Notify(signals, syscall.SIGPIPE, syscall.SIGCONT)
+	defer signal.Stop(signals) // after the terminal is restored
+	stops := make(chan os.Signal, 1)
+	if syscall.Getpid() != 1 { // which nothing can stop
+		signal.Notify(stops, syscall.SIGTSTP)
 	}
-	defer signal.Stop(signals)
-	restore := uintptr(setStateAndForget)
-	defer func() { t.control(restore, &t.state) }()
-	if err := t.control(setState, &hidden); err != nil {
-		return fail(codeFileRead, "cannot hide what is typed: %v", err).withHint("give the key on stdin from a file or a pipe")
+	defer func() { go stopOn(stops) }()
+	if err := t.control(setState, unsafe.Pointer(&t.hidden)); err != nil {
+		return input{err: cannotHide(err)}
 	}
-	ask()
+	defer t.restore()
+	go ask() // where Ctrl-S holds the output this must not hold up the rest
 	for {
 		select {
-		case err := <-done:
-			if errors.Is(err, syscall.EIO) || t.control(getState, new(syscall.Termios)) != nil {
-				return interrupted(int(syscall.SIGHUP)) // the terminal is gone: the read ended before the signal came
+		case got := <-done:
+			var now syscall.Termios
+			if errors.Is(got.err, syscall.EIO) || t.control(getState, unsafe.Pointer(&now)) != nil {
+				got.err = interrupted(int(syscall.SIGHUP)) // the terminal is gone before the signal comes
 			}
-			restore = setState // what is typed behind the key is meant for the shell
-			return err
+			return got
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return input{err: context.Cause(ctx)}
+		case <-stops:
+			t.restore()
+			stop()
 		case s := <-signals:
-			switch s {
-			case syscall.SIGTSTP:
-				t.control(restore, &t.state)
-				syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) // a caught SIGTSTP stops nothing any more
-			case syscall.SIGCONT:
-				t.control(setState, &hidden)
-				ask()
-			default:
-				return interrupted(int(s.(syscall.Signal)))
+			if s == syscall.SIGPIPE {
+				return input{err: interrupted(int(syscall.SIGPIPE))}
+			}
+			if t.inForeground() { // else the shell has the terminal, and fg continues the program again
+				t.control(setState, unsafe.Pointer(&t.hidden))
+				go ask()
 			}
 		}
 	}
+}
+
+// stop stops the program as Ctrl-Z does. A caught SIGTSTP cannot be given back to the system.
+func stop() { syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) }
+
+// stopOn stops the program on each signal: after the prompt Ctrl-Z works on.
+func stopOn(stops <-chan os.Signal) {
+	for range stops {
+		stop()
+	}
+}
+
+// restore gives the terminal back as it was found and throws away what was typed or pasted and not
+// read: the shell would show it and run it. A paste comes in pieces, so that takes a moment. If the
+// echo is on, or the line not the terminal's to edit, then somebody else has the terminal now.
+func (t *terminal) restore() {
+	var now syscall.Termios
+	if t.control(getState, unsafe.Pointer(&now)) != nil ||
+		now.Lflag&(syscall.ECHO|syscall.ICANON) != syscall.ICANON {
+		return
+	}
+	signal.Ignore(syscall.SIGTTOU) // it would stop a job that changes the terminal in the background
+	for range 10 {
+		t.control(setStateAndFlush, unsafe.Pointer(&t.hidden))
+		time.Sleep(4 * time.Millisecond)
+	}
+	t.control(setStateAndFlush, unsafe.Pointer(&t.found))
+}
+
+// inForeground reports whether the program may use the terminal: it has no job control, or it is
+// the job in the foreground.
+func (t *terminal) inForeground() bool {
+	var group int32
+	err := t.control(syscall.TIOCGPGRP, unsafe.Pointer(&group))
+	return err != nil || int(group) == syscall.Getpgrp()
 }
