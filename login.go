@@ -93,23 +93,27 @@ func (a *app) readKey(ctx context.Context) (string, error) {
 		return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
 			withHint(loginFromFile)
 	}
-	done := make(chan input, 1)
-	go func() { // so that a signal can end the wait
-		text, err := read(a.stdin)
-		done <- input{text, err}
-	}()
+	start := func() <-chan input { // so that a signal can end the wait
+		done := make(chan input, 1)
+		go func() {
+			text, err := read(a.stdin)
+			done <- input{text, err}
+		}()
+		return done
+	}
 	var got input
 	if tty != nil {
-		got = tty.hideUntil(ctx, done, func() { io.WriteString(a.stderr, prompt) })
+		got = tty.readHidden(ctx, start, func() { io.WriteString(a.stderr, prompt) })
 		fmt.Fprintln(a.stderr)
 	} else {
 		select {
-		case got = <-done:
+		case got = <-start():
 		case <-ctx.Done():
-			got.err = context.Cause(ctx)
 		}
 	}
 	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
 	case got.err == errTooLarge:
 		return "", fail(codeAuthMalformed, "the API key from stdin is %v", got.err).
 			withHint("give the key alone on stdin")

@@ -38,7 +38,7 @@ var rooms = map[string]struct{ packages, os string }{
 	"query.go":       {"", ""},
 	"tty_unix.go":    {"os os/signal syscall unsafe", "Signal"},
 	"tty_linux.go":   {"syscall", ""},
-	"tty_bsd.go":     {"syscall", ""},
+	"tty_bsd.go":     {"syscall unsafe", ""},
 	"tty_other.go":   {"io/fs", ""},
 	"tty_windows.go": {"syscall", ""},
 }

@@ -30,13 +30,13 @@ func openTerminal(file io.Reader) *terminal {
 	return &terminal{}
 }
 
-// hideUntil calls ask and waits for done, whose value it returns, or for the end of ctx.
-func (t *terminal) hideUntil(ctx context.Context, done <-chan input, ask func()) input {
+// readHidden calls ask, starts to read, and waits for what that returns, or for the end of ctx.
+func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	ask()
 	select {
-	case got := <-done:
+	case got := <-start():
 		return got
 	case <-ctx.Done():
-		return input{err: context.Cause(ctx)}
+		return input{}
 	}
 }

@@ -46,23 +46,24 @@ func (t *terminal) control(request uintptr, argument unsafe.Pointer) error {
 	return nil
 }
 
-// hideUntil turns the echo off, calls ask, and waits for done, whose value it returns, or for the
-// end of ctx. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal is as
-// it was found, and what was typed or pasted and not read is thrown away.
-func (t *terminal) hideUntil(ctx context.Context, done <-chan input, ask func()) input {
+// readHidden turns the echo off, calls ask, starts to read, and waits for what that returns, or for
+// the end of ctx. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal is
+// as it was found, and what was typed or pasted and not read is thrown away.
+func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGPIPE, syscall.SIGCONT)
 	defer signal.Stop(signals) // after the terminal is restored
 	stops := make(chan os.Signal, 1)
 	if syscall.Getpid() != 1 { // which nothing can stop
-		signal.Notify(stops, syscall.SIGTSTP)
+		signal.Notify(stops, syscall.SIGTSTP, syscall.SIGTTIN)
 	}
 	defer func() { go stopOn(stops) }()
-	if err := t.control(setState, unsafe.Pointer(&t.hidden)); err != nil {
+	signal.Ignore(syscall.SIGTTOU) // a job in the background that restores the terminal must not stop
+	if err := t.hide(ask); err != nil {
 		return input{err: cannotHide(err)}
 	}
 	defer t.restore()
-	go ask() // where Ctrl-S holds the output this must not hold up the rest
+	done := start() // a read in the background stops the job: after the signals are caught
 	for {
 		select {
 		case got := <-done:
@@ -72,53 +73,73 @@ func (t *terminal) hideUntil(ctx context.Context, done <-chan input, ask func())
 			}
 			return got
 		case <-ctx.Done():
-			return input{err: context.Cause(ctx)}
-		case <-stops:
+			return input{}
+		case s := <-stops:
 			t.restore()
+			if s == syscall.SIGTTIN && ends(ctx, 200*time.Millisecond) {
+				return input{} // kill %1 continues the job that it ends, and that reads again first
+			}
 			stop()
 		case s := <-signals:
 			if s == syscall.SIGPIPE {
 				return input{err: interrupted(int(syscall.SIGPIPE))}
 			}
-			if t.inForeground() { // else the shell has the terminal, and fg continues the program again
-				t.control(setState, unsafe.Pointer(&t.hidden))
-				go ask()
-			}
+			t.hide(ask)
 		}
+	}
+}
+
+// ends reports whether ctx ends within d.
+func ends(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(d):
+		return false
 	}
 }
 
 // stop stops the program as Ctrl-Z does. A caught SIGTSTP cannot be given back to the system.
 func stop() { syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) }
 
-// stopOn stops the program on each signal: after the prompt Ctrl-Z works on.
+// stopOn lets Ctrl-Z still stop the program after the prompt. A read that goes on in the background
+// must not: the program is about to end.
 func stopOn(stops <-chan os.Signal) {
-	for range stops {
-		stop()
+	for s := range stops {
+		if s == syscall.SIGTSTP {
+			stop()
+		}
 	}
+}
+
+// hide turns the echo off and asks for the key, unless the program is a job in the background: the
+// shell has the terminal then. Reading it stops such a job, and fg continues it.
+func (t *terminal) hide(ask func()) error {
+	var group int32
+	err := t.control(syscall.TIOCGPGRP, unsafe.Pointer(&group))
+	if err == nil && int(group) != syscall.Getpgrp() {
+		return nil
+	}
+	err = t.control(setState, unsafe.Pointer(&t.hidden))
+	if err == nil {
+		go ask() // which waits where Ctrl-S holds the output
+	}
+	return err
 }
 
 // restore gives the terminal back as it was found and throws away what was typed or pasted and not
 // read: the shell would show it and run it. A paste comes in pieces, so that takes a moment. If the
-// echo is on, or the line not the terminal's to edit, then somebody else has the terminal now.
+// echo is on, or the line is not the terminal's to edit, somebody else has the terminal now.
 func (t *terminal) restore() {
 	var now syscall.Termios
 	if t.control(getState, unsafe.Pointer(&now)) != nil ||
 		now.Lflag&(syscall.ECHO|syscall.ICANON) != syscall.ICANON {
 		return
 	}
-	signal.Ignore(syscall.SIGTTOU) // it would stop a job that changes the terminal in the background
-	for range 10 {
-		t.control(setStateAndFlush, unsafe.Pointer(&t.hidden))
-		time.Sleep(4 * time.Millisecond)
+	for range 20 {
+		t.flushInput()
+		time.Sleep(2 * time.Millisecond)
 	}
-	t.control(setStateAndFlush, unsafe.Pointer(&t.found))
-}
-
-// inForeground reports whether the program may use the terminal: it has no job control, or it is
-// the job in the foreground.
-func (t *terminal) inForeground() bool {
-	var group int32
-	err := t.control(syscall.TIOCGPGRP, unsafe.Pointer(&group))
-	return err != nil || int(group) == syscall.Getpgrp()
+	t.control(setState, unsafe.Pointer(&t.found)) // TCSETSF would wait for the output to drain
+	t.flushInput()
 }

@@ -53,10 +53,10 @@ func (t *terminal) setMode(mode uint32) error {
 	return nil
 }
 
-// hideUntil turns the echo off, calls ask, and waits for done, whose value it returns, or for the
-// end of ctx. However the wait ends, the console is as it was found, and what was typed or pasted
-// and not read is thrown away.
-func (t *terminal) hideUntil(ctx context.Context, done <-chan input, ask func()) input {
+// readHidden turns the echo off, calls ask, starts to read, and waits for what that returns, or for
+// the end of ctx. However the wait ends, the console is as it was found, and what was typed or
+// pasted and not read is thrown away.
+func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	defer func() {
 		flushConsoleInputBuffer.Call(t.console)
 		t.setMode(t.mode)
@@ -66,18 +66,17 @@ func (t *terminal) hideUntil(ctx context.Context, done <-chan input, ask func())
 	}
 	ask()
 	select {
-	case got := <-done:
+	case got := <-start():
 		if got.text != "" {
 			return got
 		}
 		// Ctrl-C ends the read with nothing, and its signal comes after that.
 		select {
 		case <-ctx.Done():
-			return input{err: context.Cause(ctx)}
 		case <-time.After(200 * time.Millisecond):
-			return got
 		}
+		return got
 	case <-ctx.Done():
-		return input{err: context.Cause(ctx)}
+		return input{}
 	}
 }
