@@ -91,6 +91,11 @@ func main() {
 	os.Exit(a.run(ctx, args))
 }
 
+// endingSignals are the signals that end the program. Windows has the first two.
+var endingSignals = []syscall.Signal{
+	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
+}
+
 // grace is how long a command may take to end by itself after a signal: to finish saving a key and
 // to restore the terminal. With the last words it is less than a second.
 const grace = 800 * time.Millisecond
@@ -102,7 +107,7 @@ const grace = 800 * time.Millisecond
 func withSignals(abort func(*failure)) context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+	for _, s := range endingSignals {
 		if !ignoredAtStart(s) {
 			signal.Notify(signals, s)
 		}
@@ -146,8 +151,9 @@ func watchMemory(abort func(*failure)) {
 	for range time.Tick(4 * time.Millisecond) {
 		metrics.Read(heap)
 		if heap[0].Value.Uint64()+heap[1].Value.Uint64() > hardMemoryLimit {
-			abort(fail(codeLimitMemory, "the API's answer, or what --query makes of it, needs more than %d MiB "+
-				"of memory", toldMemoryLimit).withHint("simplify --query, or check MICROTICA_API_URL"))
+			abort(fail(codeLimitMemory,
+				"the API's answer, or what --query makes of it, needs more than %d MiB of memory",
+				toldMemoryLimit).withHint("simplify --query, or check MICROTICA_API_URL"))
 		}
 	}
 }

@@ -152,7 +152,7 @@ func (p *pseudoTerminal) pending() (count int32) {
 	raw.Lflag &^= syscall.ICANON // as a shell does; else only whole lines count
 	p.setMode(raw)
 	defer p.setMode(lines)
-	syscall.Syscall(syscall.SYS_IOCTL, p.slave.Fd(), syscall.TIOCINQ, uintptr(unsafe.Pointer(&count)))
+	unread(p.slave, &count)
 	return count
 }
 
@@ -246,6 +246,9 @@ func (p *pseudoTerminal) wantEnd(name string, found syscall.Termios, code int) {
 	}
 }
 
+// saved is how login begins to say that it has saved the test key.
+const saved = "Saved API key mic_d60bea1d to "
+
 // partly is the beginning of a key, which somebody has typed when the prompt ends.
 const partly = "mic_d60bea1d_canary0SEC"
 
@@ -258,16 +261,16 @@ type promptEnd struct {
 }
 
 var promptEnds = []promptEnd{
-	{"Enter", testKey + "\n", 0, 0, "Saved API key mic_d60bea1d to "},
-	{"corrections", "mic_wrong\x15" + testKey + "xy\x7f\x7f\r", 0, 0, "Saved API key mic_d60bea1d to "},
-	{"Enter twice before the key", "\n \r" + testKey + "\n", 0, 0, "Saved API key mic_d60bea1d to "},
-	{"Ctrl-D after the key", testKey + "\x04\x04", 0, 0, "Saved API key mic_d60bea1d to "},
+	{"Enter", testKey + "\n", 0, 0, saved},
+	{"corrections", "mic_wrong\x15" + testKey + "xy\x7f\x7f\r", 0, 0, saved},
+	{"Enter twice before the key", "\n \r" + testKey + "\n", 0, 0, saved},
+	{"Ctrl-D after the key", testKey + "\x04\x04", 0, 0, saved},
 	{"Enter and Ctrl-D", "\n\x04", 0, 2, "error: no API key: stdin is empty"},
 	{"Ctrl-D", "\x04", 0, 2, "error: no API key: stdin is empty"},
 	{"a wrong key", "canary0SECRET0value\n", 0, 3, "error: the API key from stdin "},
-	{"a line of 4,094 bytes", longKey(4094) + "\n", 0, 0, "Saved API key"},
+	{"a line of 4,094 bytes", longKey(4094) + "\n", 0, 0, saved},
 	{"a line of 4,095 bytes", longKey(4095) + "\n", 0, 3,
-		"error: the API key from stdin may be cut short: a line typed at a terminal holds at most 4095 bytes"},
+		"may be cut short: a line typed at a terminal holds at most 4095 bytes"},
 	{"a line of 6,000 bytes", longKey(6000) + "\n", 0, 3, "may be cut short"},
 	{"Ctrl-C", partly + "\x03", 0, 130, "error: interrupted"},
 	{"Ctrl-\\", partly + "\x1c", 0, 131, "error: interrupted"},
@@ -276,8 +279,8 @@ var promptEnds = []promptEnd{
 	{"HUP", partly, syscall.SIGHUP, 129, "error: interrupted"},
 	{"QUIT", partly, syscall.SIGQUIT, 131, "error: interrupted"},
 	{"PIPE", partly, syscall.SIGPIPE, 141, "error: interrupted"},
-	{"Ctrl-Z, then Enter", partly + "\x1a" + testKey + "\n", 0, 0, "Saved API key mic_d60bea1d to "},
-	{"Ctrl-Z twice, then Enter", "\x1a\x1a" + testKey + "\n", 0, 0, "Saved API key mic_d60bea1d to "},
+	{"Ctrl-Z, then Enter", partly + "\x1a" + testKey + "\n", 0, 0, saved},
+	{"Ctrl-Z twice, then Enter", "\x1a\x1a" + testKey + "\n", 0, 0, saved},
 	{"Ctrl-Z, then Ctrl-C", partly + "\x1a" + partly + "\x03", 0, 130, "error: interrupted"},
 	{"Ctrl-Z, then TERM", "\x1a", syscall.SIGTERM, 143, "error: interrupted"},
 }
@@ -286,7 +289,7 @@ func longKey(length int) string {
 	return "mic_d60bea1d_canary" + strings.Repeat("x", length-len("mic_d60bea1d_canary"))
 }
 
-// TestTorturePrompt types a key, or the beginning of one, and ends the prompt in every way there is.
+// TestTorturePrompt types a key, or the beginning of one, and ends the prompt in every way.
 func TestTorturePrompt(t *testing.T) {
 	t.Parallel()
 	endings, stops := 0, 0
@@ -359,8 +362,8 @@ func (p *pseudoTerminal) fg(name string, prompts int) {
 	}
 }
 
-// TestTortureTwoSignalsAtOnce ends prompts with two signals 50 µs apart, as they come where a parent
-// process forwards Ctrl-C.
+// TestTortureTwoSignalsAtOnce ends prompts with two signals 50 µs apart, as they come where a
+// parent process forwards Ctrl-C.
 func TestTortureTwoSignalsAtOnce(t *testing.T) {
 	t.Parallel()
 	pairs := [][]syscall.Signal{
@@ -397,14 +400,14 @@ func TestTortureTwoSignalsAtOnce(t *testing.T) {
 		}
 		s.wantStored(otherKey + "\n")
 	}
-	counted(t, "%d prompts ended by two signals 50 µs apart: 0 terminals left without echo", prompts)
+	counted(t, "%d prompts ended by two signals 50 µs apart: 0 terminals left without echo",
+		prompts)
 }
 
 // TestTorturePaste pastes more than the key at a prompt that a real shell started: none of it comes
 // to the shell's screen, its history, or is run.
 func TestTorturePaste(t *testing.T) {
 	t.Parallel()
-	const saved = "Saved API key"
 	pastes := []struct{ name, pasted, says string }{
 		{"a line break before and after", "\n" + testKey + "\n", saved},
 		{"a label", "canary key:\n" + testKey + "\n", "does not start with mic_"},
@@ -465,7 +468,8 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 	p := newTerminal(t)
 	env := append(s.environ(), "PATH="+filepath.Dir(builtBinary(t))+":/usr/bin:/bin", "TERM=dumb",
 		"HISTFILE="+filepath.Join(s.home, "history"))
-	p.start(env, [3]*os.File{}, "/bin/sh", "-c", `cd "$HOME" && exec "$0" --norc --noprofile -i`, bash)
+	const script = `cd "$HOME" && exec "$0" --norc --noprofile -i`
+	p.start(env, [3]*os.File{}, "/bin/sh", "-c", script, bash)
 	p.typed("PS1='sh''ell> '\n")
 	p.waitForText("shell> ")
 	p.typed("history -c; clear 2>/dev/null; echo rea''dy\n")
@@ -473,8 +477,8 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 	return p
 }
 
-// TestPromptAsAJob stops a prompt with Ctrl-Z under a real shell, takes it back, and ends it while it
-// is stopped: the shell keeps its terminal.
+// TestPromptAsAJob stops a prompt with Ctrl-Z under a real shell, takes it back, and ends it while
+// it is stopped; then it starts one in the background. The shell keeps its terminal.
 func TestPromptAsAJob(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
@@ -513,16 +517,21 @@ func TestPromptAsAJob(t *testing.T) {
 func TestPromptInAnyMode(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]func(*syscall.Termios){
-		"without ICRNL":  func(s *syscall.Termios) { s.Iflag &^= syscall.ICRNL },
-		"with IGNCR":     func(s *syscall.Termios) { s.Iflag |= syscall.IGNCR },
-		"with INLCR":     func(s *syscall.Termios) { s.Iflag = s.Iflag&^syscall.ICRNL | syscall.INLCR },
+		"without ICRNL": func(s *syscall.Termios) { s.Iflag &^= syscall.ICRNL },
+		"with IGNCR":    func(s *syscall.Termios) { s.Iflag |= syscall.IGNCR },
+		"with INLCR": func(s *syscall.Termios) {
+			s.Iflag &^= syscall.ICRNL
+			s.Iflag |= syscall.INLCR
+		},
 		"without ICANON": func(s *syscall.Termios) { s.Lflag &^= syscall.ICANON },
 		"raw": func(s *syscall.Termios) {
 			s.Iflag &^= syscall.ICRNL | syscall.IXON
 			s.Lflag &^= syscall.ICANON | syscall.ISIG | syscall.ECHO | syscall.IEXTEN
 		},
 	} {
-		for _, ending := range []string{testKey + "\r", testKey + "\n", "\r" + testKey + "\r", partly + "\x03"} {
+		for _, ending := range []string{
+			testKey + "\r", testKey + "\n", "\r" + testKey + "\r", partly + "\x03",
+		} {
 			s := newShell(t, nil)
 			p := newTerminal(t)
 			found := p.mode()
@@ -570,9 +579,13 @@ func TestPromptThatNobodySees(t *testing.T) {
 		args := append([]string{builtBinary(t), "login", "--no-verify"}, strings.Fields(flags)...)
 		p.start(s.environ(), [3]*os.File{2: log}, args...)
 		p.wantEnd("login 2>log", found, 2)
-		want := "error: cannot prompt for the API key: stderr is not a terminal\nhint: " + hint + "\n"
+		const message = "cannot prompt for the API key: stderr is not a terminal"
+		want := "error: " + message + "\nhint: " + hint + "\n"
+		if flags == "--json" {
+			want = `{"error":{"code":"usage","message":"` + message + `","hint":"` + hint + `",`
+		}
 		written, err := os.ReadFile(log.Name())
-		if flags == "" && string(written) != want || flags != "" && !bytes.Contains(written, []byte(`"code":"usage"`)) {
+		if !strings.HasPrefix(string(written), want) {
 			t.Errorf("login %s 2>log writes %q, %v", flags, written, err)
 		}
 		if shown := p.shown(); shown != "" {
@@ -581,8 +594,8 @@ func TestPromptThatNobodySees(t *testing.T) {
 	}
 }
 
-// TestPromptThenVerify holds what signals do after the prompt, while the key is being checked: Ctrl-Z
-// stops the program, and the others end it; the terminal has long been restored.
+// TestPromptThenVerify holds what signals do after the prompt, while the key is being checked:
+// Ctrl-Z stops the program, and the others end it; the terminal has long been restored.
 func TestPromptThenVerify(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -598,7 +611,8 @@ func TestPromptThenVerify(t *testing.T) {
 	} {
 		asked := make(chan bool, 10)
 		server := newRecorder(t, "127.0.0.1:0", afterRequest(silentAfter(asked)))
-		s := newShell(t, nil).save(otherKey+"\n").with("MICROTICA_API_URL", "http://"+server.address())
+		s := newShell(t, nil).save(otherKey + "\n")
+		s.with("MICROTICA_API_URL", "http://"+server.address())
 		p := newTerminal(t)
 		found := p.mode()
 		p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login")
@@ -679,7 +693,8 @@ func TestPromptOfPID1(t *testing.T) {
 	fd := p.slave.Fd()
 	program := builtBinary(t)
 	var err error
-	p.pid, err = syscall.ForkExec(program, []string{program, "login", "--no-verify"}, &syscall.ProcAttr{
+	args := []string{program, "login", "--no-verify"}
+	p.pid, err = syscall.ForkExec(program, args, &syscall.ProcAttr{
 		Env:   s.environ(),
 		Files: []uintptr{fd, fd, fd},
 		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true, Cloneflags: syscall.CLONE_NEWPID},
@@ -701,7 +716,7 @@ func TestPromptOfPID1(t *testing.T) {
 	s.wantStored(testKey + "\n")
 }
 
-// TestPromptStoppedFromOutside stops a prompt where a key is half typed: the shell finds none of it.
+// TestPromptStoppedFromOutside stops a prompt where a key is half typed: the shell finds nothing.
 func TestPromptStoppedFromOutside(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save(otherKey + "\n")

@@ -47,8 +47,8 @@ func (t *terminal) control(request uintptr, argument unsafe.Pointer) error {
 }
 
 // readHidden turns the echo off, calls ask, starts to read, and waits for what that returns, or for
-// the end of ctx. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal is
-// as it was found, and what was typed or pasted and not read is thrown away.
+// the end of ctx. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal
+// is as it was found, and what was typed or pasted and not read is thrown away.
 func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGPIPE, syscall.SIGCONT)
@@ -58,7 +58,7 @@ func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, as
 		signal.Notify(stops, syscall.SIGTSTP, syscall.SIGTTIN)
 	}
 	defer func() { go stopOn(stops) }()
-	signal.Ignore(syscall.SIGTTOU) // a job in the background that restores the terminal must not stop
+	signal.Ignore(syscall.SIGTTOU) // it would stop a job that restores from the background
 	if err := t.hide(ask); err != nil {
 		return input{err: cannotHide(err)}
 	}
@@ -69,7 +69,7 @@ func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, as
 		case got := <-done:
 			var now syscall.Termios
 			if errors.Is(got.err, syscall.EIO) || t.control(getState, unsafe.Pointer(&now)) != nil {
-				got.err = interrupted(int(syscall.SIGHUP)) // the terminal is gone before the signal comes
+				got.err = interrupted(int(syscall.SIGHUP)) // its signal comes later
 			}
 			return got
 		case <-ctx.Done():
