@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // What messages call the places that login takes a key from.
@@ -91,44 +90,90 @@ func (a *app) warnAll(warnings []warning) {
 	}
 }
 
-// readKey returns the text of the key from stdin: one hidden line from a terminal, else all there is. A text that is too long
-// for a key is auth.malformed, and the rest of it is not read.
-func (a *app) readKey(ctx context.Context) (text string, err error) {
-	tty := openTerminal(a.stdin)
-	done := make(chan error, 1)
-	go func() { // so that a signal can end the wait
-		from, err := a.stdin, error(nil)
-		if tty != nil {
-			var line string
-			if line, err = bufio.NewReader(io.LimitReader(from, maxKeyBytes+2)).ReadString('\n'); err == io.EOF {
-				err = nil
-			}
-			from = strings.NewReader(line)
-		}
-		if err == nil {
-			text, err = readKeyText(from)
-		}
-		done <- err
-	}()
+// loginFromFile is the hint where a key cannot be typed.
+const loginFromFile = "run 'microtica login < FILE' with a file that holds the key"
+
+// input is what was read from stdin.
+type input struct {
+	text string
+	err  error
+}
+
+// prompt asks for the key, and says where one is made.
+const prompt = "Create an API key in Microtica's console, in the project's settings; " +
+	"it is shown only once.\nAPI key" + promptSuffix + ": "
+
+// readKey returns the text of the key from stdin: one hidden line from a terminal, else all there
+// is. A text that is too long for a key is auth.malformed, and the rest of it is not read.
+func (a *app) readKey(ctx context.Context) (string, error) {
+	tty, read := openTerminal(a.stdin), readKeyText
 	if tty != nil {
-		err = tty.hideUntil(ctx, done, func() { fmt.Fprint(a.stderr, "API key"+promptSuffix+": ") })
+		read = readTypedLine
+	}
+	if tty != nil && !a.onTerminal {
+		return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
+			withHint(loginFromFile)
+	}
+	start := func() <-chan input { // so that a signal can end the wait
+		done := make(chan input, 1)
+		go func() {
+			text, err := read(a.stdin)
+			done <- input{text, err}
+		}()
+		return done
+	}
+	var got input
+	if tty != nil {
+		got = tty.readHidden(ctx, start, func() { io.WriteString(a.stderr, prompt) })
 		fmt.Fprintln(a.stderr)
 	} else {
 		select {
-		case err = <-done:
+		case got = <-start():
 		case <-ctx.Done():
-			err = context.Cause(ctx)
 		}
 	}
 	switch {
-	case err == nil:
-		return text, nil
-	case err == errTooLarge:
-		return "", fail(codeAuthMalformed, "the API key from stdin is %v", err).withHint("give the key alone on stdin")
-	case codeOf(err) != nil:
-		return "", err
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case got.err == errTooLarge:
+		return "", fail(codeAuthMalformed, "the API key from stdin is %v", got.err).
+			withHint("give the key alone on stdin")
+	case codeOf(got.err) != nil:
+		return "", got.err
+	case got.err != nil:
+		return "", fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(got.err))
+	case tty != nil && len(got.text) >= maxTypedLine:
+		return "", fail(codeAuthMalformed, "the API key from stdin may be cut short: "+
+			"a line typed at a terminal holds at most %d bytes", maxTypedLine).withHint(loginFromFile)
 	}
-	return "", fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(err))
+	return got.text, nil
+}
+
+// cannotHide returns the failure of a prompt whose terminal does not let its echo be turned off.
+func cannotHide(err error) error {
+	return fail(codeFileRead, "cannot hide what is typed: %v", err).withHint(loginFromFile)
+}
+
+// readTypedLine returns the first line of r that is not blank, without its end, which is CR or LF.
+// A line that is too long for a key is errTooLarge.
+func readTypedLine(r io.Reader) (string, error) {
+	var line []byte
+	for b := bufio.NewReader(r); len(line) <= maxKeyBytes; {
+		c, err := b.ReadByte()
+		switch {
+		case err == io.EOF:
+			return string(line), nil
+		case err != nil:
+			return "", err
+		case c != '\r' && c != '\n':
+			line = append(line, c)
+		case trimKey(string(line)) != "":
+			return string(line), nil
+		default:
+			line = nil
+		}
+	}
+	return "", errTooLarge
 }
 
 // runLogout removes the stored key, and says what that leaves in force.

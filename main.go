@@ -32,8 +32,11 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -52,6 +55,7 @@ type app struct {
 	apiLimit       time.Duration // for everything that a command does at the API, together
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
 	patience       time.Duration // without an answer, until a user at a terminal is told of the wait
+	ended          atomic.Bool   // the error that ends the program is being printed
 
 	options
 }
@@ -70,24 +74,133 @@ type options struct {
 
 func main() {
 	log.SetOutput(io.Discard) // net/http logs what a server sent
+	a := &app{
+		stdin:       os.Stdin,
+		stderr:      os.Stderr,
+		lookenv:     os.LookupEnv,
+		now:         time.Now,
+		sleep:       sleep,
+		onTerminal:  openTerminal(os.Stderr) != nil,
+		apiLimit:    60 * time.Second,
+		verifyLimit: 5 * time.Second,
+		patience:    3 * time.Second,
+	}
+	args := os.Args[1:]
+	abort := func(f *failure) { os.Exit(a.lastWords(os.Stderr, wantsJSON(args), f)) }
+	ctx := withSignals(abort)
+	a.stdout = &untilDone{ctx, os.Stdout}
+	go watchMemory(abort)
+	os.Exit(a.run(ctx, args))
+}
+
+// endingSignals are the signals that end the program. Windows has the first two.
+var endingSignals = []syscall.Signal{
+	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
+}
+
+// grace is how long a command may take to end by itself after a signal: to finish saving a key and
+// to restore the terminal. With the last words it is less than a second.
+const grace = 800 * time.Millisecond
+
+// withSignals returns a context that the first signal cancels, with the failure to report as its
+// cause. A command that does not look at the context (it decodes, evaluates, or is blocked in a
+// write) is aborted when the grace is over. Further signals change nothing: they often come in
+// pairs, and the second must not end the program before the terminal is restored.
+func withSignals(abort func(*failure)) context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		if !signal.Ignored(s) {
+	for _, s := range endingSignals {
+		if !ignoredAtStart(s) {
 			signal.Notify(signals, s)
 		}
 	}
 	go func() {
-		s := <-signals
-		signal.Stop(signals) // a second one ends the program at once
-		cancel(interrupted(int(s.(syscall.Signal))))
+		f := interrupted(int((<-signals).(syscall.Signal)))
+		cancel(f)
+		time.Sleep(grace)
+		abort(f)
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookenv: os.LookupEnv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second, patience: 3 * time.Second}
-	os.Exit(a.run(ctx, os.Args[1:]))
+	return ctx
 }
 
-// getenv returns the value of a variable without the white space around it; "" where that is all
-// there is, or where the variable is not set.
+// ignoredAtStart reports whether the parent process has the signal ignored, as nohup does with HUP
+// and a script with the INT and QUIT of what it runs in the background; then it stays ignored. Go
+// does not tell of an ignored QUIT, but such a script ignores INT with it.
+func ignoredAtStart(s os.Signal) bool {
+	if s == syscall.SIGQUIT && signal.Ignored(syscall.SIGINT) {
+		signal.Ignore(s)
+	}
+	return signal.Ignored(s)
+}
+
+// The limits on the memory of one run. The collector works harder from softMemoryLimit on; above
+// hardMemoryLimit the run is aborted. What is allocated before the watch looks again, and what is
+// not heap, stay below what the user is told.
+const (
+	softMemoryLimit = 384 << 20
+	hardMemoryLimit = 440 << 20
+	toldMemoryLimit = 512 // MiB
+)
+
+// watchMemory aborts the program when its heap exceeds the limit, whatever answer or query made it.
+// It never returns.
+func watchMemory(abort func(*failure)) {
+	debug.SetMemoryLimit(min(softMemoryLimit, debug.SetMemoryLimit(-1)))
+	heap := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+	}
+	for range time.Tick(4 * time.Millisecond) {
+		metrics.Read(heap)
+		if heap[0].Value.Uint64()+heap[1].Value.Uint64() > hardMemoryLimit {
+			abort(fail(codeLimitMemory,
+				"the API's answer, or what --query makes of it, needs more than %d MiB of memory",
+				toldMemoryLimit).withHint("simplify --query, or check MICROTICA_API_URL"))
+		}
+	}
+}
+
+// lastWords prints f, unless the command's own error has been printed already, and returns the exit
+// status for it. Where nobody reads stderr it does not wait: it ends the program.
+func (a *app) lastWords(stderr io.Writer, asJSON bool, f *failure) int {
+	time.AfterFunc(50*time.Millisecond, func() { os.Exit(f.exitStatus()) })
+	if a.ended.CompareAndSwap(false, true) {
+		printError(stderr, asJSON, f)
+	}
+	return f.exitStatus()
+}
+
+// finish prints the error that a command ended with, if any, and returns the exit status. After a
+// signal that is the interruption, whatever the command made of it.
+func (a *app) finish(ctx context.Context, err error) int {
+	var f *failure
+	if errors.As(context.Cause(ctx), &f) {
+		err = f
+	}
+	if err == nil {
+		return 0
+	}
+	if !a.ended.CompareAndSwap(false, true) {
+		select {} // the program is being aborted, and that has been reported
+	}
+	return printError(a.stderr, a.json, err)
+}
+
+// untilDone passes on what is written until ctx ends: an interrupted command prints no result.
+type untilDone struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (u *untilDone) Write(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.w.Write(p)
+}
+
+// getenv returns the value of a variable without the white space around it: "" if it is empty or
+// not set.
 func (a *app) getenv(name string) string {
 	value, _ := a.lookenv(name)
 	return strings.TrimSpace(value)
@@ -105,10 +218,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // run carries out one command line and returns the exit status.
 func (a *app) run(ctx context.Context, args []string) int {
-	for _, arg := range args { // seen before all else, for an error in the words before it is JSON too
-		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		a.json = a.json || (name == "json" || name == "query") && arg[0] == '-'
-	}
+	a.json = wantsJSON(args)
 	c, err := a.parse(args)
 	if err == nil && c == nil {
 		io.WriteString(a.stderr, overview())
@@ -117,10 +227,19 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		err = c.run(ctx, a)
 	}
-	if err != nil {
-		return printError(a.stderr, a.json, err)
+	return a.finish(ctx, err)
+}
+
+// wantsJSON reports whether the command line asks for JSON anywhere: an error in the words before
+// --json is printed as JSON too.
+func wantsJSON(args []string) bool {
+	for _, arg := range args {
+		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		if (name == "json" || name == "query") && arg[0] == '-' {
+			return true
+		}
 	}
-	return 0
+	return false
 }
 
 // option is the value of one flag. It knows that it was given, so that an empty value differs from none.

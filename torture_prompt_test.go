@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,24 +16,23 @@ import (
 	"unsafe"
 )
 
-// pseudoTerminal is a terminal with a login at its prompt, seen from the side of who types.
+// pseudoTerminal is a terminal and the program that runs in it, seen from the user's side.
 type pseudoTerminal struct {
 	t             *testing.T
 	master, slave *os.File
 	pid           int
 	mu            sync.Mutex
 	screen        bytes.Buffer
-	home          string
 }
 
-// newPrompt opens a terminal and starts the program there with the given words, in a session of its own, and waits for the prompt.
-func newPrompt(t *testing.T, home string, args ...string) *pseudoTerminal {
+// newTerminal opens a terminal in which nothing runs yet.
+func newTerminal(t *testing.T) *pseudoTerminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Skipf("there are no pseudo-terminals here: %v", err)
 	}
-	p := &pseudoTerminal{t: t, master: master, home: home}
+	p := &pseudoTerminal{t: t, master: master}
 	t.Cleanup(func() { master.Close() })
 	var unlock, number int32
 	if errno := p.control(syscall.TIOCSPTLCK, unsafe.Pointer(&unlock)); errno != 0 {
@@ -42,70 +41,119 @@ func newPrompt(t *testing.T, home string, args ...string) *pseudoTerminal {
 	if errno := p.control(syscall.TIOCGPTN, unsafe.Pointer(&number)); errno != 0 {
 		t.Skipf("the pseudo-terminal has no number: %v", errno)
 	}
-	if p.slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
+	path := fmt.Sprintf("/dev/pts/%d", number)
+	if p.slave, err = os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
 		t.Skipf("the pseudo-terminal cannot be opened: %v", err)
 	}
 	t.Cleanup(func() { p.slave.Close() })
 	if !p.echo() {
 		t.Fatal("a new terminal does not echo")
 	}
-	fd := p.slave.Fd()
-	program := builtBinary(t)
-	if p.pid, err = syscall.ForkExec(program, append([]string{program}, args...), &syscall.ProcAttr{
-		Env:   []string{"HOME=" + home},
-		Files: []uintptr{fd, fd, fd},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0},
-	}); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		data := make([]byte, 4096)
-		for {
-			n, err := master.Read(data)
-			p.mu.Lock()
-			p.screen.Write(data[:n])
-			p.mu.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}()
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 })
+	go p.record()
 	return p
 }
 
-// control makes a request to the terminal, without Fd, after which closing the master would wait for its reader.
+// record keeps what the terminal shows.
+func (p *pseudoTerminal) record() {
+	data := make([]byte, 4096)
+	for {
+		n, err := p.master.Read(data)
+		p.mu.Lock()
+		p.screen.Write(data[:n])
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// start runs a program in the terminal, in a session of its own; what is nil of the streams is the
+// terminal. The test ends it if it still runs then.
+func (p *pseudoTerminal) start(env []string, streams [3]*os.File, args ...string) {
+	p.t.Helper()
+	attributes := &syscall.ProcAttr{
+		Env: env,
+		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: len(streams)},
+	}
+	for _, file := range append(streams[:], p.slave) {
+		if file == nil {
+			file = p.slave
+		}
+		attributes.Files = append(attributes.Files, file.Fd())
+	}
+	var err error
+	if p.pid, err = syscall.ForkExec(args[0], args, attributes); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(p.kill)
+}
+
+// kill ends the program unless it has been waited for.
+func (p *pseudoTerminal) kill() {
+	if p.pid != 0 {
+		syscall.Kill(p.pid, syscall.SIGKILL)
+		syscall.Wait4(p.pid, nil, 0, nil)
+		p.pid = 0
+	}
+}
+
+// newPrompt starts a login with the given words in a new terminal, and waits for its prompt.
+func newPrompt(t *testing.T, s *shell, args ...string) *pseudoTerminal {
+	t.Helper()
+	p := newTerminal(t)
+	p.start(s.environ(), [3]*os.File{}, append([]string{builtBinary(t)}, args...)...)
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+	return p
+}
+
+// environ returns the shell's variables as a process takes them.
+func (s *shell) environ() []string {
+	var env []string
+	for name, value := range s.env {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// control makes a request to the terminal. It does without Fd, after which closing the master would
+// wait for its reader.
 func (p *pseudoTerminal) control(request uintptr, argument unsafe.Pointer) (errno syscall.Errno) {
 	raw, err := p.master.SyscallConn()
 	if err != nil {
 		return syscall.EBADF
 	}
-	raw.Control(func(fd uintptr) { _, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(argument)) })
+	raw.Control(func(fd uintptr) {
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(argument))
+	})
 	return errno
 }
 
-// pending returns how much typed text waits for whoever reads the terminal next, a shell say.
-func (p *pseudoTerminal) pending() (count int32) {
-	var state syscall.Termios
-	p.control(syscall.TCGETS, unsafe.Pointer(&state))
-	lines := state
-	state.Lflag &^= syscall.ICANON // as a shell does; else only whole lines count
-	for _, request := range []struct {
-		number   uintptr
-		argument unsafe.Pointer
-	}{{syscall.TCSETS, unsafe.Pointer(&state)}, {syscall.TIOCINQ, unsafe.Pointer(&count)}, {syscall.TCSETS, unsafe.Pointer(&lines)}} {
-		syscall.Syscall(syscall.SYS_IOCTL, p.slave.Fd(), request.number, uintptr(request.argument))
-	}
-	return count
-}
-
-// echo tells whether the terminal shows what is typed.
-func (p *pseudoTerminal) echo() bool {
-	var state syscall.Termios
+// mode returns the terminal's state.
+func (p *pseudoTerminal) mode() (state syscall.Termios) {
 	if errno := p.control(syscall.TCGETS, unsafe.Pointer(&state)); errno != 0 {
 		p.t.Errorf("the terminal's state cannot be read: %v", errno)
 	}
-	return state.Lflag&syscall.ECHO != 0
+	return state
+}
+
+func (p *pseudoTerminal) setMode(state syscall.Termios) {
+	if errno := p.control(syscall.TCSETS, unsafe.Pointer(&state)); errno != 0 {
+		p.t.Errorf("the terminal's state cannot be set: %v", errno)
+	}
+}
+
+// echo reports whether the terminal shows what is typed.
+func (p *pseudoTerminal) echo() bool { return p.mode().Lflag&syscall.ECHO != 0 }
+
+// pending returns how much typed text waits for whoever reads the terminal next, a shell say.
+func (p *pseudoTerminal) pending() (count int32) {
+	lines := p.mode()
+	raw := lines
+	raw.Lflag &^= syscall.ICANON // as a shell does; else only whole lines count
+	p.setMode(raw)
+	defer p.setMode(lines)
+	unread(p.slave, &count)
+	return count
 }
 
 func (p *pseudoTerminal) shown() string {
@@ -118,31 +166,47 @@ func (p *pseudoTerminal) prompts() int {
 	return strings.Count(p.shown(), "API key (input is hidden): ")
 }
 
-// waitFor waits until is returns true, and ends the program if that takes too long.
+// waitFor waits until is returns true, and fails if that takes too long.
 func (p *pseudoTerminal) waitFor(what string, is func() bool) {
 	p.t.Helper()
-	for range 20000 {
+	for range 10000 {
 		if is() {
 			return
 		}
 		time.Sleep(time.Millisecond)
 	}
-	syscall.Kill(p.pid, syscall.SIGKILL)
-	syscall.Wait4(p.pid, nil, 0, nil)
+	p.kill()
 	p.t.Fatalf("no sign of %s on the screen: %q", what, p.shown())
 }
 
+// waitForText waits until the screen shows text.
+func (p *pseudoTerminal) waitForText(text string) {
+	p.t.Helper()
+	p.waitFor(text, func() bool { return strings.Contains(p.shown(), text) })
+}
+
 func (p *pseudoTerminal) typed(text string) {
+	p.t.Helper()
+	p.master.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	if _, err := p.master.WriteString(text); err != nil {
 		p.t.Error(err)
+	}
+}
+
+// signal sends signals to the program, 50 µs apart.
+func (p *pseudoTerminal) signal(signals ...syscall.Signal) {
+	for i, s := range signals {
+		for start := time.Now(); i > 0 && time.Since(start) < 50*time.Microsecond; {
+		}
+		syscall.Kill(p.pid, s)
 	}
 }
 
 // state waits until the program has stopped or ended.
 func (p *pseudoTerminal) state() syscall.WaitStatus {
 	p.t.Helper()
-	watchdog := time.AfterFunc(20*time.Second, func() { syscall.Kill(p.pid, syscall.SIGKILL) })
-	defer watchdog.Stop()
+	pid := p.pid
+	watchdog := time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGKILL) })
 	for {
 		var status syscall.WaitStatus
 		_, err := syscall.Wait4(p.pid, &status, syscall.WUNTRACED, nil)
@@ -152,153 +216,536 @@ func (p *pseudoTerminal) state() syscall.WaitStatus {
 		if err != nil {
 			p.t.Fatal(err)
 		}
+		if !status.Stopped() {
+			p.pid = 0
+		}
+		if !watchdog.Stop() {
+			p.t.Fatalf("the program neither stops nor ends: %q", p.shown())
+		}
 		return status
 	}
 }
 
-// TestTortureThePrompt types a key, or the beginning of one, and ends the prompt in every way that there is.
-func TestTortureThePrompt(t *testing.T) {
-	const partly = "mic_d60bea1d_canary0SEC"
-	endings, stops := 0, 0
-	for round := range times(1, 20) {
-		for _, test := range []struct {
-			name, typed string
-			signal      syscall.Signal
-			code        int
-			says        string
-		}{
-			{"Enter", testKey + "\n", 0, 0, "Saved API key mic_d60bea1d to "},
-			{"Enter, after corrections", "mic_wrong\x15" + testKey + "xy\x7f\x7f\r", 0, 0, "Saved API key mic_d60bea1d to "},
-			{"Ctrl-D behind the key", testKey + "\x04\x04", 0, 0, "Saved API key mic_d60bea1d to "},
-			{"Enter alone", "\n", 0, 2, "error: no API key: stdin is empty"},
-			{"Ctrl-D", "\x04", 0, 2, "error: no API key: stdin is empty"},
-			{"a wrong key", "canary0SECRET0value\n", 0, 3, "error: the API key from stdin does not start with mic_"},
-			{"a long line", "mic_d60bea1d_" + strings.Repeat("canary0SECRET0value", 210) + "\n", 0, 0, "Saved API key"},
-			{"Ctrl-C", partly + "\x03", 0, 130, "interrupted"},
-			{"Ctrl-\\", partly + "\x1c", 0, 131, "interrupted"},
-			{"INT", partly, syscall.SIGINT, 130, "interrupted"},
-			{"TERM", partly, syscall.SIGTERM, 143, "interrupted"},
-			{"HUP", partly, syscall.SIGHUP, 129, "interrupted"},
-			{"QUIT", partly, syscall.SIGQUIT, 131, "interrupted"},
-			{"Ctrl-Z, then Enter", partly + "\x1a" + testKey + "\n", 0, 0, "Saved API key mic_d60bea1d to "},
-			{"TSTP twice, then Enter", "\x1a\x1a" + testKey + "\n", 0, 0, "Saved API key mic_d60bea1d to "},
-			{"Ctrl-Z, then Ctrl-C", partly + "\x1a" + partly + "\x03", 0, 130, "interrupted"},
-			{"Ctrl-Z, then TERM", "\x1a", syscall.SIGTERM, 143, "interrupted"},
-		} {
-			home, err := os.MkdirTemp(t.TempDir(), "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := shellIn(t, home).save(otherKey + "\n")
-			args := []string{"login", "--no-verify"}
-			if round%2 == 1 {
-				args = append(args, "--json")
-			}
-			p := newPrompt(t, home, args...)
-			if p.echo() {
-				t.Errorf("%s: the prompt is there and what is typed shows", test.name)
-			}
-			rest := test.typed
-			for n := 2; ; n++ {
-				before, after, stopped := strings.Cut(rest, "\x1a")
-				if !stopped {
-					break
-				}
-				p.typed(before + "\x1a")
-				if status := p.state(); !status.Stopped() {
-					t.Fatalf("%s: Ctrl-Z does not stop the program but ends it: %v", test.name, status)
-				}
-				stops++
-				if !p.echo() {
-					t.Errorf("%s: the program is stopped and what is typed in the shell does not show", test.name)
-				}
-				syscall.Kill(p.pid, syscall.SIGCONT)
-				p.waitFor("a new prompt", func() bool { return p.prompts() == n })
-				if p.echo() {
-					t.Errorf("%s: after fg what is typed shows", test.name)
-				}
-				rest = after
-			}
-			p.typed(rest)
-			if test.signal == syscall.SIGHUP && signal.Ignored(syscall.SIGHUP) {
-				t.Log("HUP is ignored here, as below nohup, and so by the program: not tried")
-				syscall.Kill(p.pid, syscall.SIGKILL)
-				p.state()
-				continue
-			}
-			if test.signal != 0 {
-				time.Sleep(30 * time.Millisecond) // until the terminal has taken what was typed
-				syscall.Kill(p.pid, test.signal)
-			}
-			status := p.state()
-			endings++
-			if !status.Exited() || status.ExitStatus() != test.code {
-				t.Errorf("%s: ends with %v, want exit %d", test.name, status, test.code)
-			}
-			if !p.echo() {
-				t.Errorf("%s: the terminal is left without echo", test.name)
-			}
-			if count := p.pending(); count > 0 {
-				t.Errorf("%s: %d typed characters are left for the shell, which shows them", test.name, count)
-			}
-			if len(args) == 2 {
-				p.waitFor("the outcome of "+test.name, func() bool { return strings.Contains(p.shown(), test.says) || status.Signaled() })
-			}
-			screen := p.shown()
-			for _, needle := range []string{"canary", "CRET0value", "mic_wrong", "mic_d60bea1d_"} {
-				if strings.Contains(screen, needle) {
-					t.Errorf("%s: %q is on the screen: %q", test.name, needle, screen)
-				}
-			}
-			stored, err := os.ReadFile(s.credentials())
-			want := otherKey + "\n"
-			if test.code == 0 {
-				want = testKey + "\n"
-			}
-			if strings.HasPrefix(test.name, "a long line") {
-				want = strings.Split(test.typed, "\n")[0] + "\n" // 4,003 characters, all that a terminal takes in one line is 4,095
-			}
-			if err != nil || string(stored) != want {
-				t.Errorf("%s: %.60q is stored, %v", test.name, stored, err)
-			}
-		}
+// wantEnd waits for the end of the program: the exit status, the terminal as it was found, nothing
+// left in it for the shell, and nothing of a key on the screen.
+func (p *pseudoTerminal) wantEnd(name string, found syscall.Termios, code int) {
+	p.t.Helper()
+	status := p.state()
+	if !status.Exited() || status.ExitStatus() != code {
+		p.t.Errorf("%s: ends with %#x, want exit %d: %q", name, status, code, p.shown())
 	}
-	counted(t, "%d prompts ended, %d stopped and continued, 0 keys on the screen, 0 terminals left without echo", endings, stops)
-}
-
-// TestAPromptStoppedFromOutside stops a prompt where a key is half typed: the shell finds nothing of it.
-func TestAPromptStoppedFromOutside(t *testing.T) {
-	s := newShell(t, nil).save(otherKey + "\n")
-	p := newPrompt(t, s.home, "login", "--no-verify")
-	p.typed("mic_d60bea1d_canary")
-	time.Sleep(30 * time.Millisecond)
-	syscall.Kill(p.pid, syscall.SIGTSTP)
-	if status := p.state(); !status.Stopped() || !p.echo() {
-		t.Errorf("TSTP leaves the program as %v, echo %t", status, p.echo())
+	if now := p.mode(); now != found {
+		p.t.Errorf("%s: the terminal is left as %+v, and was found as %+v", name, now, found)
 	}
 	if count := p.pending(); count > 0 {
-		t.Errorf("%d typed characters are left for the shell, which shows them", count)
+		p.t.Errorf("%s: %d typed characters are left for the shell", name, count)
 	}
-	syscall.Kill(p.pid, syscall.SIGCONT)
+	screen := p.shown()
+	for _, needle := range []string{"canary", "CRET0value", "mic_wrong", "mic_d60bea1d_"} {
+		if strings.Contains(screen, needle) {
+			p.t.Errorf("%s: %q is on the screen: %q", name, needle, screen)
+		}
+	}
+}
+
+// saved is how login begins to say that it has saved the test key.
+const saved = "Saved API key mic_d60bea1d to "
+
+// partly is the beginning of a key, which somebody has typed when the prompt ends.
+const partly = "mic_d60bea1d_canary0SEC"
+
+// promptEnd is one way to end a prompt.
+type promptEnd struct {
+	name, typed string // \x1a, Ctrl-Z, is followed by fg
+	signal      syscall.Signal
+	code        int
+	says        string
+}
+
+var promptEnds = []promptEnd{
+	{"Enter", testKey + "\n", 0, 0, saved},
+	{"corrections", "mic_wrong\x15" + testKey + "xy\x7f\x7f\r", 0, 0, saved},
+	{"Enter twice before the key", "\n \r" + testKey + "\n", 0, 0, saved},
+	{"Ctrl-D after the key", testKey + "\x04\x04", 0, 0, saved},
+	{"Enter and Ctrl-D", "\n\x04", 0, 2, "error: no API key: stdin is empty"},
+	{"Ctrl-D", "\x04", 0, 2, "error: no API key: stdin is empty"},
+	{"a wrong key", "canary0SECRET0value\n", 0, 3, "error: the API key from stdin "},
+	{"a line of 4,094 bytes", longKey(4094) + "\n", 0, 0, saved},
+	{"a line of 4,095 bytes", longKey(4095) + "\n", 0, 3,
+		"may be cut short: a line typed at a terminal holds at most 4095 bytes"},
+	{"a line of 6,000 bytes", longKey(6000) + "\n", 0, 3, "may be cut short"},
+	{"Ctrl-C", partly + "\x03", 0, 130, "error: interrupted"},
+	{"Ctrl-\\", partly + "\x1c", 0, 131, "error: interrupted"},
+	{"INT", partly, syscall.SIGINT, 130, "error: interrupted"},
+	{"TERM", partly, syscall.SIGTERM, 143, "error: interrupted"},
+	{"HUP", partly, syscall.SIGHUP, 129, "error: interrupted"},
+	{"QUIT", partly, syscall.SIGQUIT, 131, "error: interrupted"},
+	{"PIPE", partly, syscall.SIGPIPE, 141, "error: interrupted"},
+	{"Ctrl-Z, then Enter", partly + "\x1a" + testKey + "\n", 0, 0, saved},
+	{"Ctrl-Z twice, then Enter", "\x1a\x1a" + testKey + "\n", 0, 0, saved},
+	{"Ctrl-Z, then Ctrl-C", partly + "\x1a" + partly + "\x03", 0, 130, "error: interrupted"},
+	{"Ctrl-Z, then TERM", "\x1a", syscall.SIGTERM, 143, "error: interrupted"},
+}
+
+func longKey(length int) string {
+	return "mic_d60bea1d_canary" + strings.Repeat("x", length-len("mic_d60bea1d_canary"))
+}
+
+// TestTorturePrompt types a key, or the beginning of one, and ends the prompt in every way.
+func TestTorturePrompt(t *testing.T) {
+	t.Parallel()
+	endings, stops := 0, 0
+	for round := range times(1, 20) {
+		for _, end := range promptEnds {
+			args := []string{"login", "--no-verify"}
+			if round%2 == 1 {
+				args = append(args, "--quiet")
+			}
+			stops += tryPromptEnd(t, end, args)
+			endings++
+		}
+	}
+	counted(t, "%d prompts ended, %d stopped and continued: 0 keys on the screen, 0 pending, "+
+		"0 terminals left without echo", endings, stops)
+}
+
+// tryPromptEnd ends one prompt, and returns how often it was stopped and continued.
+func tryPromptEnd(t *testing.T, end promptEnd, args []string) (stops int) {
+	s := newShell(t, nil).save(otherKey + "\n")
+	p := newTerminal(t)
+	found := p.mode()
+	p.start(s.environ(), [3]*os.File{}, append([]string{builtBinary(t)}, args...)...)
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 })
+	if p.echo() {
+		t.Errorf("%s: the prompt is there and what is typed shows", end.name)
+	}
+	parts := strings.Split(end.typed, "\x1a")
+	for _, part := range parts[:len(parts)-1] {
+		p.typed(part + "\x1a")
+		p.fg(end.name, stops+2)
+		stops++
+	}
+	p.typed(parts[stops])
+	if end.signal != 0 {
+		time.Sleep(30 * time.Millisecond) // until the terminal has taken what was typed
+		p.signal(end.signal)
+	}
+	p.wantEnd(end.name, found, end.code)
+	if len(args) == 2 {
+		p.waitForText(end.says)
+	}
+	want := otherKey + "\n"
+	if end.code == 0 {
+		want = testKey + "\n"
+	}
+	if strings.Contains(end.name, "4,094") {
+		want = end.typed
+	}
+	s.wantStored(want)
+	return stops
+}
+
+// fg expects the program to stop, with the terminal as a shell wants it, and continues it.
+func (p *pseudoTerminal) fg(name string, prompts int) {
+	p.t.Helper()
+	if status := p.state(); !status.Stopped() {
+		p.t.Fatalf("%s: the program does not stop but ends: %#x", name, status)
+	}
+	if !p.echo() {
+		p.t.Errorf("%s: the program is stopped and what is typed in the shell does not show", name)
+	}
+	if count := p.pending(); count > 0 {
+		p.t.Errorf("%s: %d typed characters are left for the shell", name, count)
+	}
+	p.signal(syscall.SIGCONT)
+	p.waitFor("a new prompt", func() bool { return p.prompts() == prompts })
+	if p.echo() {
+		p.t.Errorf("%s: after fg what is typed shows", name)
+	}
+}
+
+// TestTortureTwoSignalsAtOnce ends prompts with two signals 50 µs apart, as they come where a
+// parent process forwards Ctrl-C.
+func TestTortureTwoSignalsAtOnce(t *testing.T) {
+	t.Parallel()
+	pairs := [][]syscall.Signal{
+		{syscall.SIGINT, syscall.SIGINT},
+		{syscall.SIGINT, syscall.SIGTERM},
+		{syscall.SIGTERM, syscall.SIGHUP},
+		{syscall.SIGHUP, syscall.SIGPIPE},
+		{syscall.SIGQUIT, syscall.SIGINT},
+	}
+	prompts := times(20, 300)
+	for i := range prompts {
+		pair := pairs[i%len(pairs)]
+		s := newShell(t, nil).save(otherKey + "\n")
+		p := newTerminal(t)
+		found := p.mode()
+		p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
+		p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+		p.typed(partly)
+		p.signal(pair...)
+		status := p.state()
+		code := status.ExitStatus()
+		if code != 128+int(pair[0]) && code != 128+int(pair[1]) {
+			t.Errorf("%v end the prompt with %#x", pair, status)
+		}
+		if now := p.mode(); now != found {
+			t.Errorf("%v leave the terminal as %+v, and it was %+v", pair, now, found)
+		}
+		if count := p.pending(); count > 0 {
+			t.Errorf("%v leave %d typed characters", pair, count)
+		}
+		p.waitForText("interrupted")
+		if screen := p.shown(); strings.Count(screen, "interrupted") != 1 {
+			t.Errorf("%v: %q", pair, screen)
+		}
+		s.wantStored(otherKey + "\n")
+	}
+	counted(t, "%d prompts ended by two signals 50 µs apart: 0 terminals left without echo",
+		prompts)
+}
+
+// TestTorturePaste pastes more than the key at a prompt that a real shell started: none of it comes
+// to the shell's screen, its history, or is run.
+func TestTorturePaste(t *testing.T) {
+	t.Parallel()
+	pastes := []struct{ name, pasted, says string }{
+		{"a line break before and after", "\n" + testKey + "\n", saved},
+		{"a label", "canary key:\n" + testKey + "\n", "does not start with mic_"},
+		{"a label and CR LF", "canary key:\r\n" + testKey + "\r\n", "does not start with mic_"},
+		{"CR LF", testKey + "\r\n", saved},
+		{"CR LF on both sides", "\r\n\r\n" + testKey + "\r\n\r\n", saved},
+		{"wrapped over two lines", testKey[:20] + "\n" + testKey[20:] + "\n", saved},
+		{"a command after it", testKey + "\ntouch canary-ran\n", saved},
+		{"a command without Enter", testKey + "\ntouch canary-ran", saved},
+		{"twice", testKey + "\n" + testKey + "\n", saved},
+		{"a page of text", testKey + "\n" + strings.Repeat("touch canary-ran\n", 1000), saved},
+		{"a command and Ctrl-C", testKey[:20] + "\x03touch canary-ran\n", "interrupted"},
+	}
+	count := 0
+	for range times(1, 10) {
+		for _, paste := range pastes {
+			tryPaste(t, paste.name, paste.pasted, paste.says)
+			count++
+		}
+	}
+	counted(t, "%d pastes of more than a key under bash: 0 keys pending in a terminal", count)
+}
+
+func tryPaste(t *testing.T, name, pasted, says string) {
+	s := newShell(t, nil)
+	p := newBash(t, s)
+	p.typed("microtica login --no-verify\n")
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+	p.typed(pasted)
+	p.waitForText(says)
+	p.typed("echo end-$((6*7))\n")
+	p.waitForText("end-42")
+	p.typed("exit\n")
+	if status := p.state(); !status.Exited() {
+		t.Errorf("%s: the shell ends with %#x", name, status)
+	}
+	history, err := os.ReadFile(filepath.Join(s.home, "history"))
+	want := "microtica login --no-verify\necho end-$((6*7))\nexit\n"
+	if err != nil || string(history) != want {
+		t.Errorf("%s: the shell's history is %q, %v", name, history, err)
+	}
+	screen := p.shown()
+	if strings.Contains(screen, "canary") || strings.Contains(screen, "not found") {
+		t.Errorf("%s: the shell shows or runs what was pasted: %q", name, screen)
+	}
+	if _, err := os.Stat(filepath.Join(s.home, "canary-ran")); err == nil {
+		t.Errorf("%s: the shell ran what was pasted", name)
+	}
+}
+
+// newBash starts an interactive bash with job control in a new terminal, in the shell's home.
+func newBash(t *testing.T, s *shell) *pseudoTerminal {
+	t.Helper()
+	const bash = "/bin/bash"
+	if _, err := os.Stat(bash); err != nil {
+		t.Skip("there is no bash here")
+	}
+	p := newTerminal(t)
+	env := append(s.environ(), "PATH="+filepath.Dir(builtBinary(t))+":/usr/bin:/bin", "TERM=dumb",
+		"HISTFILE="+filepath.Join(s.home, "history"))
+	const script = `cd "$HOME" && exec "$0" --norc --noprofile -i`
+	p.start(env, [3]*os.File{}, "/bin/sh", "-c", script, bash)
+	p.typed("PS1='sh''ell> '\n")
+	p.waitForText("shell> ")
+	p.typed("history -c; clear 2>/dev/null; echo rea''dy\n")
+	p.waitForText("ready")
+	return p
+}
+
+// TestPromptAsAJob stops a prompt with Ctrl-Z under a real shell, takes it back, and ends it while
+// it is stopped; then it starts one in the background. The shell keeps its terminal.
+func TestPromptAsAJob(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	p := newBash(t, s)
+	p.typed("microtica login --no-verify\n")
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+	p.typed(partly + "\x1a")
+	p.waitForText("Stopped")
+	p.typed("fg\n")
 	p.waitFor("a new prompt", func() bool { return p.prompts() == 2 })
+	p.typed(partly + "\x1a")
+	p.waitFor("another stop", func() bool { return strings.Count(p.shown(), "Stopped") == 2 })
+	p.typed("kill %1; sleep 1\n")
+	p.waitForText("Exit 143")
+	p.typed("microtica login --no-verify &\n")
+	p.typed("sleep 0.3; jobs\n")
+	p.waitFor("a job that waits", func() bool { return strings.Count(p.shown(), "Stopped") > 2 })
+	if p.prompts() > 2 {
+		t.Errorf("a job in the background prompts: %q", p.shown())
+	}
+	p.typed("kill %1; sleep 1\n")
+	p.waitFor("its end", func() bool { return strings.Count(p.shown(), "Exit 143") == 2 })
+	p.typed("stty -a | grep -o -- '-\\?echo ' | tr e E\n")
+	p.waitForText("\nEcho")
+	p.typed("exit\n")
+	if status := p.state(); !status.Exited() {
+		t.Errorf("the shell ends with %#x: %q", status, p.shown())
+	}
+	if strings.Contains(p.shown(), "canary") {
+		t.Errorf("the key is on the screen: %q", p.shown())
+	}
+	s.wantStored("")
+}
+
+// TestPromptInAnyMode types a key at terminals that another program left in a mode of its own.
+func TestPromptInAnyMode(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*syscall.Termios){
+		"without ICRNL": func(s *syscall.Termios) { s.Iflag &^= syscall.ICRNL },
+		"with IGNCR":    func(s *syscall.Termios) { s.Iflag |= syscall.IGNCR },
+		"with INLCR": func(s *syscall.Termios) {
+			s.Iflag &^= syscall.ICRNL
+			s.Iflag |= syscall.INLCR
+		},
+		"without ICANON": func(s *syscall.Termios) { s.Lflag &^= syscall.ICANON },
+		"raw": func(s *syscall.Termios) {
+			s.Iflag &^= syscall.ICRNL | syscall.IXON
+			s.Lflag &^= syscall.ICANON | syscall.ISIG | syscall.ECHO | syscall.IEXTEN
+		},
+	} {
+		for _, ending := range []string{
+			testKey + "\r", testKey + "\n", "\r" + testKey + "\r", partly + "\x03",
+		} {
+			s := newShell(t, nil)
+			p := newTerminal(t)
+			found := p.mode()
+			set(&found)
+			p.setMode(found)
+			p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
+			p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+			p.typed(ending)
+			code, stored := 0, testKey+"\n"
+			if strings.HasSuffix(ending, "\x03") {
+				code, stored = 130, ""
+			}
+			p.wantEnd(fmt.Sprintf("%s, %q", name, ending), found, code)
+			s.wantStored(stored)
+		}
+	}
+}
+
+// TestPromptSaysWhereAKeyIsMade holds what stands on the screen, with --quiet and --json too.
+func TestPromptSaysWhereAKeyIsMade(t *testing.T) {
+	t.Parallel()
+	for _, flags := range []string{"--no-verify", "--no-verify --quiet", "--no-verify --json"} {
+		s := newShell(t, nil)
+		p := newPrompt(t, s, append([]string{"login"}, strings.Fields(flags)...)...)
+		want := "Create an API key in Microtica's console, in the project's settings; " +
+			"it is shown only once.\r\nAPI key (input is hidden): "
+		if got := p.shown(); got != want {
+			t.Errorf("login %s shows %q, want %q", flags, got, want)
+		}
+	}
+}
+
+// TestPromptThatNobodySees starts login at a terminal with stderr somewhere else.
+func TestPromptThatNobodySees(t *testing.T) {
+	t.Parallel()
+	const hint = "run 'microtica login < FILE' with a file that holds the key"
+	for _, flags := range []string{"", "--json"} {
+		s := newShell(t, nil)
+		log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := newTerminal(t)
+		found := p.mode()
+		args := append([]string{builtBinary(t), "login", "--no-verify"}, strings.Fields(flags)...)
+		p.start(s.environ(), [3]*os.File{2: log}, args...)
+		p.wantEnd("login 2>log", found, 2)
+		const message = "cannot prompt for the API key: stderr is not a terminal"
+		want := "error: " + message + "\nhint: " + hint + "\n"
+		if flags == "--json" {
+			want = `{"error":{"code":"usage","message":"` + message + `","hint":"` + hint + `",`
+		}
+		written, err := os.ReadFile(log.Name())
+		if !strings.HasPrefix(string(written), want) {
+			t.Errorf("login %s 2>log writes %q, %v", flags, written, err)
+		}
+		if shown := p.shown(); shown != "" {
+			t.Errorf("login %s 2>log shows %q", flags, shown)
+		}
+	}
+}
+
+// TestPromptThenVerify holds what signals do after the prompt, while the key is being checked:
+// Ctrl-Z stops the program, and the others end it; the terminal has long been restored.
+func TestPromptThenVerify(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, typed string
+		signal      syscall.Signal
+		code        int
+	}{
+		{"Ctrl-C", "\x03", 0, 130},
+		{"Ctrl-\\", "\x1c", 0, 131},
+		{"HUP", "", syscall.SIGHUP, 129},
+		{"TERM", "", syscall.SIGTERM, 143},
+		{"Ctrl-Z and Ctrl-C", "\x1a\x03", 0, 130},
+	} {
+		asked := make(chan bool, 10)
+		server := newRecorder(t, "127.0.0.1:0", afterRequest(silentAfter(asked)))
+		s := newShell(t, nil).save(otherKey + "\n")
+		s.with("MICROTICA_API_URL", "http://"+server.address())
+		p := newTerminal(t)
+		found := p.mode()
+		p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login")
+		p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+		p.typed(testKey + "\n")
+		wantSoon(t, asked, test.name+": the request")
+		if !p.echo() {
+			t.Errorf("%s: the key is being checked and the echo is off", test.name)
+		}
+		rest, stopped := strings.CutPrefix(test.typed, "\x1a")
+		if stopped {
+			p.typed("\x1a")
+			if status := p.state(); !status.Stopped() {
+				t.Fatalf("%s: Ctrl-Z does not stop the program but ends it: %#x", test.name, status)
+			}
+			p.signal(syscall.SIGCONT)
+		}
+		p.typed(rest)
+		if test.signal != 0 {
+			p.signal(test.signal)
+		}
+		p.wantEnd(test.name, found, test.code)
+		s.wantStored(otherKey + "\n")
+	}
+}
+
+// TestPromptThenAClosedPipe prompts with stdout into a pipe whose reader has gone: after the prompt
+// that ends the program by SIGPIPE, as it ends any other.
+func TestPromptThenAClosedPipe(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	reader.Close()
+	p := newTerminal(t)
+	found := p.mode()
+	p.start(s.environ(), [3]*os.File{1: writer}, builtBinary(t), "login", "--no-verify")
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
 	p.typed(testKey + "\n")
-	if status := p.state(); status.ExitStatus() != 0 || !p.echo() || strings.Contains(p.shown(), "canary") {
-		t.Errorf("the program ends with %v, echo %t, %q", status, p.echo(), p.shown())
+	if status := p.state(); !status.Signaled() || status.Signal() != syscall.SIGPIPE {
+		t.Errorf("a closed pipe ends login with %#x, want SIGPIPE", status)
+	}
+	if p.mode() != found {
+		t.Error("the terminal is not as it was found")
 	}
 	s.wantStored(testKey + "\n")
 }
 
-// TestAPromptWhoseTerminalGoesAway hangs up: the program ends, and nothing is stored.
-func TestAPromptWhoseTerminalGoesAway(t *testing.T) {
+// TestPromptWhileOutputIsHeld holds the output, as Ctrl-S does, before the prompt is printed.
+func TestPromptWhileOutputIsHeld(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	p := newTerminal(t)
+	found := p.mode()
+	const suspendOutput, resumeOutput, flow = 0, 1, 0x540A // TCOOFF, TCOON, TCXONC
+	syscall.Syscall(syscall.SYS_IOCTL, p.slave.Fd(), flow, suspendOutput)
+	p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
+	p.waitFor("an end of the echo", func() bool { return !p.echo() })
+	start := time.Now()
+	p.signal(syscall.SIGTERM)
+	p.wantEnd("TERM", found, 143)
+	if took := time.Since(start); took > soon {
+		t.Errorf("TERM took %v", took)
+	}
+	syscall.Syscall(syscall.SYS_IOCTL, p.slave.Fd(), flow, resumeOutput)
+}
+
+// TestPromptOfPID1 presses Ctrl-Z where nothing can stop the program, as in a container: what is
+// typed stays hidden.
+func TestPromptOfPID1(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	p := newTerminal(t)
+	found := p.mode()
+	fd := p.slave.Fd()
+	program := builtBinary(t)
+	var err error
+	args := []string{program, "login", "--no-verify"}
+	p.pid, err = syscall.ForkExec(program, args, &syscall.ProcAttr{
+		Env:   s.environ(),
+		Files: []uintptr{fd, fd, fd},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true, Cloneflags: syscall.CLONE_NEWPID},
+	})
+	if err != nil {
+		t.Skipf("no namespace of processes can be made here: %v", err)
+	}
+	t.Cleanup(p.kill)
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+	p.typed("\x1a")
+	for range 100 {
+		if p.echo() {
+			t.Fatal("Ctrl-Z turns the echo on, and the program goes on")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.typed(testKey + "\n")
+	p.wantEnd("Ctrl-Z", found, 0)
+	s.wantStored(testKey + "\n")
+}
+
+// TestPromptStoppedFromOutside stops a prompt where a key is half typed: the shell finds nothing.
+func TestPromptStoppedFromOutside(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, nil).save(otherKey + "\n")
-	p := newPrompt(t, s.home, "login", "--no-verify")
-	p.typed("mic_d60bea1d_canary")
+	p := newTerminal(t)
+	found := p.mode()
+	p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+	p.typed(partly)
+	time.Sleep(30 * time.Millisecond)
+	p.signal(syscall.SIGTSTP)
+	p.fg("TSTP", 2)
+	p.typed(testKey + "\n")
+	p.wantEnd("TSTP", found, 0)
+	s.wantStored(testKey + "\n")
+}
+
+// TestPromptWhoseTerminalGoesAway hangs up: the program ends, and nothing is stored.
+func TestPromptWhoseTerminalGoesAway(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).save(otherKey + "\n")
+	p := newPrompt(t, s, "login", "--no-verify")
+	p.typed(partly)
 	if err := errors.Join(p.slave.Close(), p.master.Close()); err != nil {
 		t.Fatal(err)
 	}
-	status := p.state() // the signal may come when the program has given it back already; a shell shows 129 for both
-	if status.ExitStatus() != 129 && !(status.Signaled() && status.Signal() == syscall.SIGHUP) {
-		t.Errorf("a hangup ends the program with %v", status)
+	if status := p.state(); status.ExitStatus() != 129 {
+		t.Errorf("a hangup ends the program with %#x", status)
 	}
 	s.wantStored(otherKey + "\n")
 }

@@ -4,7 +4,15 @@ import "syscall"
 
 // The requests that read and change a terminal's state (ioctl_tty(2)).
 const (
-	getState          = syscall.TCGETS
-	setState          = syscall.TCSETS
-	setStateAndForget = syscall.TCSETS + 2 // TCSETSF, which package syscall lacks
+	getState = syscall.TCGETS
+	setState = syscall.TCSETS
+	flush    = 0x540B // TCFLSH, which package syscall has for some architectures only
 )
+
+// flushInput throws away what the terminal has taken in and nobody has read.
+func (t *terminal) flushInput() {
+	t.control(flush, nil) // TCIFLUSH is 0
+}
+
+// maxTypedLine is how many bytes of one typed line the kernel keeps. It drops the rest in silence.
+const maxTypedLine = 4095

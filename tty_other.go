@@ -1,4 +1,4 @@
-//go:build !linux && !darwin && !freebsd
+//go:build !linux && !darwin && !freebsd && !windows
 
 package main
 
@@ -11,29 +11,32 @@ import (
 // promptSuffix says in the prompt what the user should know of it.
 const promptSuffix = " (input is visible)"
 
+// maxTypedLine is how many bytes of one typed line any of these systems keeps.
+const maxTypedLine = 1023
+
 // terminal is a terminal that input comes from. Nothing here can hide what is typed.
 type terminal struct{}
 
-// openTerminal returns the terminal that in is, or nil if it is none.
-func openTerminal(in io.Reader) *terminal {
-	file, ok := in.(interface{ Stat() (fs.FileInfo, error) })
+// openTerminal returns the terminal that file is, or nil if it is not one.
+func openTerminal(file io.Reader) *terminal {
+	f, ok := file.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok {
 		return nil
 	}
-	info, err := file.Stat()
+	info, err := f.Stat()
 	if err != nil || info.Mode()&fs.ModeCharDevice == 0 {
 		return nil
 	}
 	return &terminal{}
 }
 
-// hideUntil calls ask, and waits for done, whose error it returns, or the end of ctx.
-func (t *terminal) hideUntil(ctx context.Context, done <-chan error, ask func()) error {
+// readHidden calls ask, starts to read, and waits for what that returns, or for the end of ctx.
+func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	ask()
 	select {
-	case err := <-done:
-		return err
+	case got := <-start():
+		return got
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return input{}
 	}
 }
