@@ -54,7 +54,6 @@ func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 		variable, value, code, message, hint string
 		exit                                 int
 	}{
-		{"MICROTICA_TOKEN", "  ", "auth.malformed", "the API key from MICROTICA_TOKEN is empty", keyHint, 3},
 		{"MICROTICA_TOKEN", "canary", "auth.malformed", "the API key from MICROTICA_TOKEN does not start with mic_", keyHint, 3},
 		{"MICROTICA_TOKEN", "mic_d60bea1d", "auth.malformed", "the API key from MICROTICA_TOKEN is only the prefix that the console lists, not the whole key", keyHint, 3},
 		{"MICROTICA_TOKEN_FILE", write("empty", ""), "auth.malformed", "the API key from MICROTICA_TOKEN_FILE is empty", keyHint, 3},

@@ -69,7 +69,7 @@ func FuzzCredentialsFile(f *testing.F) {
 			t.Fatal(err)
 		}
 		var stderr bytes.Buffer
-		a := &app{getenv: func(name string) string { return map[string]string{"HOME": home, "USERPROFILE": home}[name] }, stderr: &stderr, now: time.Now}
+		a := &app{lookenv: lookup(map[string]string{"HOME": home, "USERPROFILE": home}), stderr: &stderr, now: time.Now}
 		k, source, err := a.findKey()
 		want, malformed := parseKey(string(content), "")
 		var failed *failure
@@ -100,7 +100,7 @@ func FuzzAPIURL(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		a := &app{getenv: func(string) string { return text }}
+		a := &app{lookenv: func(string) (string, bool) { return text, true }}
 		u, err := a.apiURL()
 		if err != nil {
 			var failed *failure

@@ -193,7 +193,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 }
 
 // newTestApp returns an app without an environment.
-func newTestApp() *app { return &app{getenv: func(string) string { return "" }} }
+func newTestApp() *app { return &app{lookenv: lookup(nil)} }
 
 // proxy is a fake of a proxy for https, on loopback. It takes any name for the API's.
 type proxy struct {

@@ -45,7 +45,7 @@ var version = "dev"
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	getenv         func(string) string
+	lookenv        func(string) (string, bool)
 	now            func() time.Time
 	sleep          func(context.Context, time.Duration) error
 	onTerminal     bool          // stderr is a terminal
@@ -81,8 +81,15 @@ func main() {
 		signal.Stop(signals) // a second one ends the program at once
 		cancel(interrupted(int(s.(syscall.Signal))))
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookenv: os.LookupEnv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second}
 	os.Exit(a.run(ctx, os.Args[1:]))
+}
+
+// getenv returns the value of a variable without the white space around it; "" where that is all
+// there is, or where the variable is not set.
+func (a *app) getenv(name string) string {
+	value, _ := a.lookenv(name)
+	return strings.TrimSpace(value)
 }
 
 // sleep waits for d, or fails when ctx ends.

@@ -162,8 +162,8 @@ func (s *shell) run(args ...string) result {
 	}
 	a := &app{
 		stdin: input, stdout: output, stderr: &stderr,
-		getenv: func(name string) string { return s.env[name] },
-		now:    func() time.Time { return s.now },
+		lookenv: lookup(s.env),
+		now:     func() time.Time { return s.now },
 		sleep: func(ctx context.Context, d time.Duration) error {
 			s.waits = append(s.waits, d)
 			return ctx.Err()
@@ -177,6 +177,14 @@ func (s *shell) run(args ...string) result {
 		s.t.Errorf("%q printed the key:\n%s%s", args, r.stdout, r.stderr)
 	}
 	return r
+}
+
+// lookup returns what finds variables as os.LookupEnv does, in env.
+func lookup(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, set := env[name]
+		return value, set
+	}
 }
 
 // want runs a command line and compares all that it printed, and its exit status.

@@ -421,7 +421,7 @@ func TestTortureMountedSecrets(t *testing.T) {
 	s := newShell(t, nil).with("MICROTICA_TOKEN_FILE", filepath.Join(dir, "token"))
 	reads := times(2000, 50000)
 	for range reads {
-		a := &app{getenv: func(name string) string { return s.env[name] }, stderr: io.Discard, now: time.Now}
+		a := &app{lookenv: lookup(s.env), stderr: io.Discard, now: time.Now}
 		k, source, err := a.findKey()
 		if err != nil || source != "MICROTICA_TOKEN_FILE" || k.raw() != names["..v1"] && k.raw() != names["..v2"] {
 			t.Errorf("KEY LOST: a mounted secret is read as %v from %s, %v", k, source, err)
