@@ -1,47 +1,53 @@
-// Microtica logs a machine in to Microtica, a cloud delivery platform, with an API key, says whether that key works, and lists
-// the projects and environments it can see.
+// Microtica logs a machine in to Microtica, a cloud delivery platform, with an API key, and shows
+// what that key can see.
 //
 // Usage:
 //
-//	microtica login [--token KEY] [--no-verify]
-//	microtica logout
-//	microtica whoami
-//	microtica project list
-//	microtica env list [--project ID]
-//	microtica version
-//	microtica help [COMMAND]
+//	microtica login [--token KEY] [--no-verify]   save an API key on this machine
+//	microtica logout                              remove the saved key
+//	microtica whoami                              check whether the key works
+//	microtica project list                        list the projects a key can see
+//	microtica env list [--project ID]             list a project's environments
+//	microtica api PATH                            print the API's answer to a path
+//	microtica completion bash|zsh|fish            print a completion script
+//	microtica version                             print the version
+//	microtica help [COMMAND|TOPIC]                print help
 //
-// Flags that every command takes, in any position: --json prints the result as one line of JSON, --query EXPR what a JMESPath
-// expression makes of that, --quiet no notes, warnings or success messages; --project ID names the project.
+// Every command takes these flags, in any position: --json prints the result, errors and notes as
+// JSON; --query EXPR prints the result of a JMESPath expression over that JSON, with --raw in a
+// form that suits a shell; --quiet prints no notes; --project ID names the project.
 //
-// The key comes from MICROTICA_TOKEN, else from the file that MICROTICA_TOKEN_FILE names, else from ~/.microtica/credentials,
-// where login saves it. MICROTICA_PROJECT_ID is the default project, MICROTICA_API_URL the API's base URL. The exit status is 0
-// for success, 1 for this machine, 2 for usage, 3 for the key, 4 where the API refuses, 5 where it cannot be reached, 6 where
-// it fails.
+// The key comes from MICROTICA_TOKEN, else from the file that MICROTICA_TOKEN_FILE names, else from
+// ~/.microtica/credentials, where login saves it. MICROTICA_PROJECT_ID is the default project,
+// MICROTICA_API_URL the base URL of the API.
 //
-// README.md tells users more. To read the code: this file finds the command and its flags; login.go, whoami.go, project.go
-// and env.go are the commands; creds.go is the key and its file; client.go and http.go are the client; json.go, output.go and
-// errors.go are what is printed; query.go is --query; tty_*.go hides what is typed.
+// The exit status is 0 for success, 1 for a failure of this machine, 2 for a wrong command line,
+// 3 for a missing or rejected key, 4 if the API refuses, 5 if it cannot be reached, 6 if it fails,
+// and 128 plus the number of a signal that ended the program.
+//
+// To read the code, start here: run parses the command line and calls the command's function.
+// login.go, whoami.go, project.go, env.go and api.go are the commands; creds.go is the key and its
+// file; client.go and http.go talk to the API; json.go, output.go and errors.go print; query.go and
+// functions.go are --query; tty_*.go hides what is typed.
 package main
 
 import (
 	"context"
-	"errors"
-	"flag"
+	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/signal"
-	"slices"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// version is set when the program is built (-ldflags "-X main.version=…").
+// version is set by the linker (-ldflags "-X main.version=…").
 var version = "dev"
 
-// app is what main injects, so that a test can drive every command, and what the command line says.
+// app is what main injects, so that a test can run every command in its own process.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -49,7 +55,7 @@ type app struct {
 	now            func() time.Time
 	sleep          func(context.Context, time.Duration) error
 	onTerminal     bool          // stderr is a terminal
-	apiLimit       time.Duration // for everything that a command does at the API, together
+	apiLimit       time.Duration // for all that one command does at the API
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
 
 	options
@@ -57,14 +63,21 @@ type app struct {
 
 // options is what the command line says.
 type options struct {
-	json     bool // print JSON: --json or --query was given
+	json     bool // --json was given; with --query alone the result is JSON, and nothing else is
 	quiet    bool
-	raw      bool // with query: print for a shell
+	raw      bool
 	noVerify bool
 	token    option
 	project  option
 	query    *query   // nil without --query
-	words    []string // the arguments that follow the command's name
+	words    []string // the arguments after the command's words
+}
+
+// option is the value of a flag. It knows whether it was given, since an empty value is not the
+// same as none.
+type option struct {
+	value string
+	given bool
 }
 
 func main() {
@@ -81,15 +94,12 @@ func main() {
 		signal.Stop(signals) // a second one ends the program at once
 		cancel(interrupted(int(s.(syscall.Signal))))
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookenv: os.LookupEnv, now: time.Now, sleep: sleep, apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second}
+	a := &app{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookenv: os.LookupEnv,
+		now: time.Now, sleep: sleep, onTerminal: openTerminal(os.Stderr) != nil,
+		apiLimit: 60 * time.Second, verifyLimit: 5 * time.Second,
+	}
 	os.Exit(a.run(ctx, os.Args[1:]))
-}
-
-// getenv returns the value of a variable without the white space around it; "" where that is all
-// there is, or where the variable is not set.
-func (a *app) getenv(name string) string {
-	value, _ := a.lookenv(name)
-	return strings.TrimSpace(value)
 }
 
 // sleep waits for d, or fails when ctx ends.
@@ -102,16 +112,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// getenv returns the value of a variable without the white space around it: "" if it is empty or
+// not set.
+func (a *app) getenv(name string) string {
+	value, _ := a.lookenv(name)
+	return strings.TrimSpace(value)
+}
+
 // run carries out one command line and returns the exit status.
 func (a *app) run(ctx context.Context, args []string) int {
-	for _, arg := range args { // seen before all else, for an error in the words before it is JSON too
-		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		a.json = a.json || (name == "json" || name == "query") && arg[0] == '-'
-	}
+	a.json = wantsJSON(args)
 	c, err := a.parse(args)
-	if err == nil && c == nil {
+	if err == errNoCommand && !a.json {
 		io.WriteString(a.stderr, overview())
-		return 2
+		return errNoCommand.exitStatus()
 	}
 	if err == nil {
 		err = c.run(ctx, a)
@@ -122,162 +136,48 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return 0
 }
 
-// option is the value of one flag. It knows that it was given, so that an empty value differs from none.
-type option struct {
-	value          string
-	given, noValue bool
-	check          func(value string) error // nil where any value will do
-	err            error                    // why a value was refused
+// command is a row of the table of commands.
+type command struct {
+	name  string // its words: "project list"
+	arg   string // the argument after them; in brackets if it is optional
+	flags string // the flags that its usage line shows
+	about string
+	run   func(context.Context, *app) error
 }
 
-func (o *option) String() string   { return o.value }
-func (o *option) IsBoolFlag() bool { return o.noValue }
-
-func (o *option) Set(value string) error {
-	switch {
-	case o.given:
-		o.err = errors.New("is given twice")
-	case o.noValue && value != "true":
-		o.err = errors.New("takes no value")
-	case !o.noValue && strings.HasPrefix(value, "-"):
-		o.err = errors.New("needs a value")
-	case o.check != nil:
-		o.err = o.check(value)
-	}
-	o.value, o.given = value, true
-	return o.err
-}
-
-// parse finds the command that args name, and its flags. Each word gets a flag set of its own, with the global flags in it, so
-// that these may stand anywhere. The command is nil where args name none.
-func (a *app) parse(args []string) (*command, error) {
-	var asJSON, help, h, asVersion, quiet, raw, noVerify, expression option
-	expression.check = func(text string) (err error) {
-		a.query, err = compileQuery(text)
-		return err
-	}
-	defer func() { a.quiet, a.raw, a.noVerify = quiet.given, raw.given, noVerify.given }()
-	a.project.check = func(id string) error { return checkProject(id, "--project") }
-	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &quiet, &raw, &noVerify} {
-		o.noValue = true
-	}
-	options := map[string]*option{"json": &asJSON, "quiet": &quiet, "raw": &raw, "project": &a.project, "query": &expression, "help": &help, "h": &h,
-		"version": &asVersion, "token": &a.token, "no-verify": &noVerify}
-	words := ""
-	for {
-		rest, err := parseFlags(options, append(flagsOf(words), "h"), args)
-		if err != nil {
-			return nil, err
-		}
-		c, forHelp := findCommand(words), help.given || h.given
-		switch {
-		case c != nil && len(rest) > 0: // flags may stand behind an argument too
-			a.words, args = append(a.words, rest[0]), rest[1:]
-			continue
-		case c != nil || forHelp && len(rest) == 0:
-			return a.accept(c, words, forHelp)
-		case asVersion.given:
-			words, args = "version", rest
-			continue
-		case len(rest) == 0 && words == "":
-			return nil, nil
-		case len(rest) == 0:
-			list := strings.Join(wordsAfter(words), ", ")
-			return nil, fail(codeUsage, "'microtica %s' needs a subcommand: %s", words, list).withHint("run 'microtica help %s'", words)
-		}
-		candidates := wordsAfter(words)
-		if !slices.Contains(candidates, rest[0]) {
-			return nil, unknown(strings.TrimSpace(words+" command"), rest[0], candidates, "microtica "+strings.TrimSpace("help "+words))
-		}
-		words, args = strings.TrimSpace(words+" "+rest[0]), rest[1:]
+// commands returns the table that parsing, help and completion read. A variable would make an
+// initialization cycle: help reads the table that it is in.
+func commands() []command {
+	return []command{
+		{"login", "", "token no-verify", "save an API key on this machine", runLogin},
+		{"logout", "", "", "remove the saved key", runLogout},
+		{"whoami", "", "", "check whether the key works", runWhoami},
+		{"project list", "", "", "list the projects a key can see", runProjectList},
+		{"env list", "", "project", "list a project's environments", runEnvList},
+		{"api", "PATH", "", "print the API's answer to a path", runAPI},
+		{"completion", "bash|zsh|fish", "", "print a completion script", runCompletion},
+		{"version", "", "", "print the version", runVersion},
+		{"help", "[COMMAND|TOPIC]", "", "print help", runHelp},
 	}
 }
 
-// accept checks what stands around the words of the command c, and returns the command to run: help where that is asked for.
-func (a *app) accept(c *command, words string, help bool) (*command, error) {
-	if help {
-		a.words = strings.Fields(words)
-		return findCommand("help"), nil
-	}
-	if len(a.words) > 0 && c.name != "help" && c.name != "completion" && c.name != "api" {
-		return nil, fail(codeUsage, "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
-	}
-	return c, nil
-}
-
-// parseFlags parses the flags of these names at the start of args, and returns what stands behind them.
-func parseFlags(options map[string]*option, names, args []string) ([]string, error) {
-	fs := flag.NewFlagSet("", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	for _, name := range names {
-		fs.Var(options[name], name, "")
-	}
-	err := fs.Parse(args)
-	if err == nil {
-		return fs.Args(), nil
-	}
-	for _, name := range names { // the library's own message shows the value
-		var f *failure
-		if err := options[name].err; errors.As(err, &f) {
-			return nil, f
-		} else if err != nil {
-			return nil, fail(codeUsage, "--%s %v", name, err).withHint("run 'microtica help'")
+// findCommand returns the command that words begin with, or nil, and the words after it.
+func findCommand(words []string) (*command, []string) {
+	for _, c := range commands() {
+		n := len(strings.Fields(c.name))
+		if len(words) >= n && strings.Join(words[:n], " ") == c.name {
+			return &c, words[n:]
 		}
 	}
-	at := len(args) - fs.NArg() - 1 // the flag is the last word that was taken, but for one like ---x
-	if strings.HasPrefix(err.Error(), "bad flag syntax") {
-		at++
-	}
-	word, _, _ := strings.Cut(args[at], "=")
-	if fs.Lookup(strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")) != nil {
-		return nil, fail(codeUsage, "%s needs a value", word).withHint("run 'microtica help'")
-	}
-	return nil, unknown("flag", word, names, "microtica help")
+	return nil, words
 }
 
-// unknown returns the error for a word that is none of the candidates, with the one that is meant if that can be told.
-func unknown(kind, word string, candidates []string, help string) *failure {
-	f := fail(codeUsage, "unknown %s %s", kind, shown(word)).withHint("run '%s'", help)
-	best := 3 // letters that may differ
-	for _, candidate := range candidates {
-		if d := distance(strings.TrimLeft(word, "-"), candidate); d < min(best, len(candidate)-1) {
-			best = d
-			if kind == "flag" {
-				candidate = "--" + candidate
-			}
-			f.withHint("did you mean %s?", candidate)
-		}
-	}
-	return f
-}
-
-// distance returns how many letters must be added, removed or replaced to make b of a (Levenshtein); 9 for a long a.
-func distance(a, b string) int {
-	if len(a) > 20 {
-		return 9
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}
-
-// shown returns a word of the command line as messages show it: not at all if it may be a key.
-func shown(word string) string {
-	if looksLikeKey(word) {
-		return "that looks like a key"
-	}
-	return "'" + word + "'"
+// runVersion prints what was built, with what, and for which platform.
+func runVersion(_ context.Context, a *app) error {
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	report := newObject("version", version, "go", runtime.Version(),
+		"os", runtime.GOOS, "arch", runtime.GOARCH)
+	return a.print(report, func(w io.Writer) {
+		fmt.Fprintf(w, "microtica %s (%s %s)\n", version, runtime.Version(), platform)
+	})
 }

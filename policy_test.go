@@ -21,7 +21,9 @@ import (
 // rooms says what each file of the program may touch beyond plain computing: the packages of restricted that it imports, and
 // the names of os that it uses.
 var rooms = map[string]struct{ packages, os string }{
-	"main.go":       {"flag log os os/signal syscall", "Args Exit LookupEnv Signal Stderr Stdin Stdout"},
+	"main.go":       {"log os os/signal syscall", "Args Exit LookupEnv Signal Stderr Stdin Stdout"},
+	"cmdline.go":    {"", ""},
+	"usage.go":      {"", ""},
 	"help.go":       {"", ""},
 	"completion.go": {"", ""},
 	"login.go":      {"", ""},
