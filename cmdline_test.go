@@ -21,7 +21,8 @@ func usageErrorJSON(message, hint string) result {
 
 // needsQuery reports whether a line uses --query, which can be left out of the program.
 func needsQuery(line string) bool {
-	uses := strings.Contains(line, "--query") || strings.Contains(line, "--raw")
+	uses := strings.Contains(line, "query") || strings.Contains(line, "raw") ||
+		strings.Contains(line, "--jq")
 	return uses && findFlag("query") == nil
 }
 

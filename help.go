@@ -70,6 +70,8 @@ func overview() string { return pages[""].render("") }
 
 // render returns the page on words, which name a command, a group or, if empty, the program.
 func (p page) render(words string) string {
+	p.json += queryHelp[words].json
+	p.examples += queryHelp[words].examples
 	var b strings.Builder
 	section := func(title, text string) {
 		fmt.Fprintf(&b, "\n%s:\n", title)
@@ -176,13 +178,11 @@ var pages = map[string]page{
 Data goes to stdout, everything else to stderr. Nothing in Microtica is ever
 changed: this program only reads.`,
 		json: `--json prints the result of any command on one line: a list as an array, any
-other result as an object. Errors, warnings and notes are then JSON, too.
---query prints the result of a JMESPath expression over that JSON.`,
+other result as an object. Errors, warnings and notes are then JSON, too.`,
 		exits: anyStatus,
 		examples: `microtica login < key.txt
 microtica whoami
 microtica project list
-microtica project list --query '[].id' --raw
 microtica env list --project 5f1c --json`,
 	},
 	"login": {
@@ -229,7 +229,6 @@ null.`,
 		exits: "0 the key works\n1\n2\n3 there is no key, or it does not work\n4\n5\n6",
 		examples: `microtica whoami
 microtica whoami --json
-microtica whoami --query keyAccepted
 MICROTICA_TOKEN_FILE=key.txt microtica whoami`,
 	},
 	"project": {
@@ -244,16 +243,10 @@ MICROTICA_TOKEN_FILE=key.txt microtica whoami`,
 project-wide read access is refused (exit status 4); it can still list the
 environments of its project: 'microtica env list --project ID'.`,
 		json: `[{"id","name","description",…},…]
-The array itself, with every field that the API sends.
-A query starts at that array: write '[].id', not 'projects[].id'.`,
+The array itself, with every field that the API sends.`,
 		exits: anyStatus,
 		examples: `microtica project list
-microtica project list --json
-id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
-
-# The environments of all projects, by two queries:
-for id in $(microtica project list --query '[].id' --raw); do
-  microtica env list --project "$id" --query '[].[id, name]' --raw; done`,
+microtica project list --json`,
 	},
 	"env": {
 		title:    "commands for environments",
@@ -268,25 +261,20 @@ deployment in UTC. The project is the one that --project names, else the one
 that MICROTICA_PROJECT_ID names; 'microtica project list' shows their ids.`,
 		json: `[{"id","name","description","status","lastDeployed",…},…]
 The array itself, with every field that the API sends. lastDeployed is in
-milliseconds since 1970, and may be missing.
-A query starts at that array: '[].name'.`,
+milliseconds since 1970, and may be missing.`,
 		exits: anyStatus,
 		examples: `microtica env list --project 5f1c
-MICROTICA_PROJECT_ID=5f1c microtica env list --json
-microtica env list --project 5f1c --query "[?status!='deployed'].name" --raw`,
+MICROTICA_PROJECT_ID=5f1c microtica env list --json`,
 	},
 	"api": {
 		about: `Prints the JSON that the API answers to GET PATH, with the same key, limits and
 errors as the other commands. PATH is relative to the base URL; it may begin
-with a slash and have a query string. This command only reads: there is no other
-method.`,
-		json: `The API's answer, whole, with or without --json.
-A query starts at the top of it.`,
+with a slash, and parameters may follow it (?name=value). There is no other
+method than GET: this command only reads.`,
+		json:  `The API's answer, whole, with or without --json.`,
 		exits: anyStatus,
 		examples: `microtica api me
-microtica api /projects
-microtica api me --query apiKey.name --raw
-microtica api projects/5f1c/details --query 'keys(entities)'`,
+microtica api /projects`,
 	},
 	"completion": {
 		about: `Prints a script for a shell, which then completes the words and the flags of
@@ -351,7 +339,7 @@ func flagsTopic() string {
 		}
 	}
 	b.WriteString(jsonHelp)
-	b.WriteString(queryHelp)
+	b.WriteString(queryTopic)
 	return b.String()
 }
 
@@ -369,24 +357,6 @@ JSON:
   The result is one line of compact JSON. A list is an array, with every field
   that the API sends, in its order. Errors, warnings and notes are JSON on
   stderr: see 'microtica help errors'.
-`
-
-const queryHelp = `
-Queries:
-  The expression is JMESPath (https://jmespath.org). It starts at what --json
-  prints. Strings are in single quotes, numbers in backticks. The result is
-  JSON; errors stay text unless --json is given, too.
-
-  microtica project list --query 'length(@)'
-  microtica project list --query '[].{id: id, name: name}'
-  microtica env list --project 5f1c --query "[?status!='deployed']"
-
-  --raw makes the result fit for a shell: a string without its quotes, a list as
-  one element a line, a list of lists as one row a line, with tabs between its
-  cells. A query that finds nothing then fails, with exit status 2.
-
-  id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
-  microtica project list --query '[].[id, name]' --raw
 `
 
 const environmentTopic = `microtica help environment: the variables
@@ -471,4 +441,61 @@ Trying again:
     after=$(sed -n 's/.*"retryAfter":\([0-9]*\).*/\1/p' error.json)
     sleep "${after:-10}"
   done
+`
+
+// queryHelp is what the pages say about --query.
+var queryHelp = map[string]page{
+	"": {
+		json: `
+--query prints the result of a JMESPath expression over that JSON.`,
+		examples: `
+microtica project list --query '[].id' --raw`,
+	},
+	"whoami": {
+		examples: `
+microtica whoami --query keyAccepted`,
+	},
+	"project list": {
+		json: `
+A query starts at that array: write '[].id', not 'projects[].id'.`,
+		examples: `
+id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
+
+# The environments of all projects:
+for id in $(microtica project list --query '[].id' --raw); do
+  microtica env list --project "$id" --query '[].[id, name]' --raw
+done`,
+	},
+	"env list": {
+		json: `
+A query starts at that array: write '[].id', not 'entities[].id'.`,
+		examples: `
+microtica env list --project 5f1c --query "[?status!='deployed'].name" --raw`,
+	},
+	"api": {
+		json: `
+A query starts at the top of it.`,
+		examples: `
+microtica api me --query apiKey.name --raw
+microtica api projects/5f1c/details --query 'keys(entities)'`,
+	},
+}
+
+// queryTopic is what the page on flags says about --query.
+const queryTopic = `
+Queries:
+  The expression is JMESPath (https://jmespath.org). It starts at what --json
+  prints. Strings are in single quotes, numbers in backticks. The result is
+  JSON; errors stay text unless --json is given, too.
+
+  microtica project list --query 'length(@)'
+  microtica project list --query '[].{id: id, name: name}'
+  microtica env list --project 5f1c --query "[?status!='deployed']"
+
+  --raw makes the result fit for a shell: a string without its quotes, a list as
+  one element a line, a list of lists as one row a line, with tabs between its
+  cells. A query that finds nothing then fails, with exit status 2.
+
+  id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
+  microtica project list --query '[].[id, name]' --raw
 `

@@ -103,25 +103,25 @@ func (l *line) unknownFlag(i int) *failure {
 	}
 	f := fail(codeUsage, "unknown flag %s", shown(dashed))
 	name := strings.ToLower(strings.TrimLeft(dashed, "-"))
-	meant := flagHabits[name]
-	if meant == "" {
+	meant := findFlag(flagHabits[name])
+	if meant == nil {
 		var names []string
 		for _, f := range flags {
 			names = append(names, f.name)
 		}
-		meant = closest(name, names)
+		meant = findFlag(closest(name, names))
 	}
-	switch meant {
-	case "":
+	switch {
+	case meant == nil:
 		return f
-	case "version":
+	case meant.name == "version":
 		return didYouMean(f, []string{"--version"})
 	}
-	fixed := "--" + meant
+	fixed := "--" + meant.name
 	rest := l.args[i+1:]
-	if findFlag(meant).value != "" && hasValue {
+	if meant.value != "" && hasValue {
 		fixed += "=" + value
-	} else if meant == "json" && len(rest) > 0 && slices.Contains(formats, rest[0]) {
+	} else if meant.name == "json" && len(rest) > 0 && slices.Contains(formats, rest[0]) {
 		rest = rest[1:] // the value of --output
 	}
 	return didYouMean(f, slices.Concat(l.args[:i], []string{fixed}, rest))
@@ -265,16 +265,16 @@ func closestCommand(words []string) (*command, []string) {
 			if len(try) < n {
 				continue
 			}
-			distance := order
+			cost := order
 			for i, word := range strings.Fields(c.name) {
-				distance += wordDistance(try[i], word)
+				cost += wordDistance(try[i], word)
 			}
 			fixed := fixArguments(&c, try[n:])
 			if len(fixed) < len(try[n:]) {
-				distance += 4
+				cost += 4 // arguments that it does not take
 			}
-			if distance < lowest {
-				best, arguments, lowest = &c, fixed, distance
+			if cost < lowest {
+				best, arguments, lowest = &c, fixed, cost
 			}
 		}
 	}
@@ -309,10 +309,10 @@ func closest(word string, candidates []string) string {
 }
 
 // distance returns how many letters must be added, removed or replaced to make b of a: their
-// Levenshtein distance. It returns 9 for a long a.
+// Levenshtein distance. For a long a it returns tooFar.
 func distance(a, b string) int {
 	if len(a) > 20 {
-		return 9
+		return tooFar
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {
