@@ -12,13 +12,27 @@ import (
 
 var shells = []string{"bash", "zsh", "fish"}
 
+// script is the parts of a script for one shell.
+type script struct {
+	start, or string // start is a format for the flags that take a value, joined by or
+	row       string // a format for a completion
+	end       string
+}
+
+var scripts = map[string]script{
+	"bash": {bashStart, " | ", bashRow, bashEnd},
+	"zsh":  {zshStart, " | ", zshRow, zshEnd},
+	"fish": {fishStart, " ", fishRow, ""},
+}
+
 // runCompletion prints the script for the shell that its word names.
 func runCompletion(_ context.Context, a *app) error {
 	shell := a.words[0]
+	s, known := scripts[shell]
 	switch {
 	case looksLikeKey(shell):
 		return errKeyArgument()
-	case !slices.Contains(shells, shell):
+	case !known:
 		c, _ := findCommand([]string{"completion"})
 		return withUsage(fail(codeUsage, "unknown shell %s", shown(shell)), c)
 	}
@@ -28,21 +42,12 @@ func runCompletion(_ context.Context, a *app) error {
 			values = append(values, "--"+f.name)
 		}
 	}
-	var start, row, end, or string
-	switch shell {
-	case "bash":
-		start, row, end, or = bashStart, bashRow, bashEnd, " | "
-	case "zsh":
-		start, row, end, or = zshStart, zshRow, zshEnd, " | "
-	case "fish":
-		start, row, or = fishStart, fishRow, " "
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, start, strings.Join(values, or))
+	fmt.Fprintf(&b, s.start, strings.Join(values, s.or))
 	for _, c := range completions() {
-		fmt.Fprintf(&b, row, c.after, strings.Join(c.next, " "))
+		fmt.Fprintf(&b, s.row, c.after, strings.Join(c.next, " "))
 	}
-	return a.printText(b.String() + end)
+	return a.printText(b.String() + s.end)
 }
 
 // completion is what can follow the words on the command line, flags left out.

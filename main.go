@@ -26,9 +26,11 @@
 // and 128 plus the number of a signal that ended the program.
 //
 // To read the code, start here: run parses the command line and calls the command's function.
-// login.go, whoami.go, project.go, env.go and api.go are the commands; creds.go is the key and its
-// file; client.go and http.go talk to the API; json.go, output.go and errors.go print; query.go and
-// functions.go are --query; tty_*.go hides what is typed.
+// cmdline.go takes the command line apart, and usage.go says what to type instead of a wrong one;
+// help.go and completion.go print help and scripts. login.go, whoami.go, project.go, env.go and
+// api.go are the commands. creds.go is the key and its file; client.go and http.go talk to the API;
+// json.go, output.go and errors.go print; query.go and functions.go are --query; tty_*.go hides
+// what is typed.
 package main
 
 import (
