@@ -120,7 +120,7 @@ func (c *command) usage() string {
 }
 
 // String returns the flag as help shows it.
-func (f *flag) String() string { return strings.TrimSpace("--" + f.name + " " + f.value) }
+func (f *flagSpec) String() string { return strings.TrimSpace("--" + f.name + " " + f.value) }
 
 // listCommands returns a line for each command in a group, or for all of them.
 func listCommands(group string) string {

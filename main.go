@@ -35,12 +35,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -75,11 +78,28 @@ type options struct {
 	words    []string // the arguments after the command's words
 }
 
-// option is the value of a flag. It knows whether it was given, since an empty value is not the
-// same as none.
+// option is the value of a flag (a flag.Value). It knows whether it was given, since an empty value
+// is not the same as none.
 type option struct {
-	value string
-	given bool
+	value  string
+	given  bool
+	isBool bool // it takes no value
+	err    error
+}
+
+func (o *option) String() string   { return o.value }
+func (o *option) IsBoolFlag() bool { return o.isBool }
+
+func (o *option) Set(value string) error {
+	switch {
+	case o.isBool: // may be repeated: a wrapper adds --json
+	case o.given:
+		o.err = errTwice
+	case strings.HasPrefix(value, "-"):
+		o.err = errNoValue
+	}
+	o.value, o.given = value, true
+	return o.err
 }
 
 func main() {
@@ -172,6 +192,192 @@ func findCommand(words []string) (*command, []string) {
 		}
 	}
 	return nil, words
+}
+
+// flagSpec is a row of the table of flags.
+type flagSpec struct {
+	name   string
+	value  string // what its value is called; "" if it takes none
+	global bool   // whether every command takes it
+	about  string
+}
+
+var flags = []flagSpec{
+	{"json", "", true, "print the result as one line of JSON; errors and notes too"},
+	{"query", "EXPR", true, "print the result of a JMESPath expression over that JSON"},
+	{"raw", "", true, "with --query: strings without quotes, lists line by line"},
+	{"quiet", "", true, "print no notes, warnings or success messages"},
+	{"project", "ID", true, "the project; beats MICROTICA_PROJECT_ID"},
+	{"help", "", true, "print help; so does -h"},
+	{"version", "", false, "print the version"},
+	{"token", "KEY", false, "the key itself, instead of stdin"},
+	{"no-verify", "", false, "save the key without asking the API whether it works"},
+}
+
+// takes reports whether the flag means something to the command. (--version is a command.)
+func (c *command) takes(f flagSpec) bool {
+	return f.global || f.name == c.name || slices.Contains(strings.Fields(c.flags), f.name)
+}
+
+// findFlag returns the flag of that name, or nil.
+func findFlag(name string) *flagSpec {
+	if name == "h" {
+		name = "help"
+	}
+	for i := range flags {
+		if flags[i].name == name {
+			return &flags[i]
+		}
+	}
+	return nil
+}
+
+// line is a command line taken apart.
+type line struct {
+	args  []string           // as typed
+	flags map[string]*option // by name, whether given or not
+	words []string           // what is neither a flag nor the value of one
+	wrong *failure           // what is wrong with the flags, or nil
+}
+
+// parse finds the command that args name and sets the options: it takes the flags and the words
+// apart, finds the command that the words name, and holds the rest against what that accepts.
+func (a *app) parse(args []string) (*command, error) {
+	l := splitLine(args)
+	if len(l.words) == 0 && l.flags["version"].given {
+		l.words = []string{"version"}
+	}
+	c, rest := findCommand(l.words)
+	switch {
+	case l.flags["help"].given:
+		if c != nil {
+			rest = strings.Fields(c.name)
+		}
+		c, _ = findCommand([]string{"help"})
+	case l.wrong != nil:
+		return nil, withUsage(l.wrong, c)
+	case c == nil:
+		return nil, l.unknownCommand()
+	}
+	a.words = rest
+	return c, a.accept(c, l)
+}
+
+// splitLine takes the flags and the words between them apart. After a wrong flag it goes on, to find
+// the command whose usage the error names.
+func splitLine(args []string) *line {
+	l := &line{args: args, flags: map[string]*option{}}
+	var literal []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, literal = args[:i], args[i+1:]
+	}
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard) // its messages show values, which may be keys
+	for _, f := range flags {
+		l.flags[f.name] = &option{isBool: f.value == ""}
+		set.Var(l.flags[f.name], f.name, f.about)
+	}
+	set.Var(l.flags["help"], "h", "")
+	for at := 0; at < len(args); { // Parse stops at each word
+		err := set.Parse(args[at:])
+		next := len(args) - set.NArg()
+		switch {
+		case err != nil && next == at: // bad syntax, such as ---quiet
+			l.reject(next)
+			next++
+		case err != nil:
+			l.reject(next - 1)
+		case next < len(args):
+			l.words = append(l.words, args[next])
+			next++
+		}
+		at = next
+	}
+	l.words = append(l.words, literal...)
+	for _, arg := range args { // package flag takes --json=true
+		name, _, hasValue := cutFlag(arg)
+		if f := findFlag(name); isFlag(arg) && hasValue && f != nil && f.value == "" {
+			l.wrong = fail(codeUsage, "--%s takes no value", name)
+		}
+	}
+	return l
+}
+
+// reject notes the first thing that is wrong with the flags: package flag refused args[i].
+func (l *line) reject(i int) {
+	if l.wrong != nil {
+		return
+	}
+	name, _, _ := cutFlag(l.args[i])
+	missing := findFlag(name) // its value, if this is the last word
+	for j, f := range flags {
+		switch l.flags[f.name].err {
+		case errTwice:
+			l.wrong = fail(codeUsage, "--%s is given twice", f.name)
+			return
+		case errNoValue:
+			missing = &flags[j]
+		}
+	}
+	if missing == nil {
+		l.wrong = l.unknownFlag(i)
+		return
+	}
+	l.wrong = fail(codeUsage, "--%s needs a value: --%[1]s %s", missing.name, missing.value)
+}
+
+var errTwice, errNoValue = errors.New("twice"), errors.New("no value")
+
+// wantsJSON reports whether --json is given, whatever else is wrong with the command line.
+func wantsJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.ContainsFunc(args, func(arg string) bool {
+		name, _, _ := cutFlag(arg)
+		return isFlag(arg) && name == "json"
+	})
+}
+
+// isFlag reports whether an argument before -- is a flag.
+func isFlag(arg string) bool { return strings.HasPrefix(arg, "-") && arg != "-" }
+
+// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =.
+func cutFlag(arg string) (name, value string, hasValue bool) {
+	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+}
+
+// accept holds the line against what the command c accepts, and sets the options.
+func (a *app) accept(c *command, l *line) error {
+	if c.name == "help" {
+		return nil
+	}
+	for _, f := range flags {
+		if l.flags[f.name].given && !c.takes(f) {
+			return misplacedFlag(c, f)
+		}
+	}
+	if err := l.checkArguments(c, a.words); err != nil {
+		return err
+	}
+	a.quiet = l.flags["quiet"].given
+	a.raw = l.flags["raw"].given
+	a.noVerify = l.flags["no-verify"].given
+	a.token, a.project = *l.flags["token"], *l.flags["project"]
+	if a.project.given {
+		if err := checkProject(a.project.value, "--project"); err != nil {
+			return err
+		}
+	}
+	if expression := l.flags["query"]; expression.given { // before anything is read or written
+		var err error
+		a.query, err = compileQuery(expression.value)
+		return err
+	} else if a.raw {
+		args := append(l.withFlags(l.words), "--query", "EXPR")
+		return didYouMean(fail(codeUsage, "--raw needs --query"), args)
+	}
+	return nil
 }
 
 // runVersion prints what was built, with what, and for which platform.

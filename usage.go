@@ -56,7 +56,7 @@ func didYouMean(f *failure, args []string) *failure {
 }
 
 // valueFlag returns the flag that arg gives, if it is one that takes a value.
-func valueFlag(arg string) *flag {
+func valueFlag(arg string) *flagSpec {
 	name, _, _ := cutFlag(arg)
 	if f := findFlag(name); f != nil && f.value != "" && isFlag(arg) {
 		return f
@@ -131,7 +131,7 @@ func (l *line) unknownFlag(i int) *failure {
 var formats = strings.Fields("json yaml table text tsv csv")
 
 // misplacedFlag returns the error for a flag that the command c does not take.
-func misplacedFlag(c *command, f flag) *failure {
+func misplacedFlag(c *command, f flagSpec) *failure {
 	err := fail(codeUsage, "'microtica %s' takes no --%s", c.name, f.name)
 	switch f.name {
 	case "token":
@@ -238,7 +238,7 @@ func (l *line) swallowedWord() *failure {
 			if word == "" || c == nil || c.arg == "" && len(rest) > 0 {
 				continue
 			}
-			l.flags[f.name] = option{f.value, true}
+			l.flags[f.name].value = f.value
 			err := fail(codeUsage, "--%s took the command's word '%s' as its value", f.name, word)
 			return didYouMean(err, l.withFlags(words))
 		}
