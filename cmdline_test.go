@@ -1,151 +1,322 @@
 package main
 
 import (
+	"bytes"
+	"runtime"
 	"strings"
 	"testing"
 )
 
+// usageError is what a wrong command line leaves behind.
 func usageError(message, hint string) result {
 	return result{"", "error: " + message + "\nhint: " + hint + "\n", 2}
 }
 
-// TestWrongWordsAreUsageErrors covers what a command line can have wrong, each with its message and one way out.
-func TestWrongWordsAreUsageErrors(t *testing.T) {
-	for _, test := range []struct{ line, message, hint string }{
-		{"whoam", "unknown command 'whoam'", "did you mean whoami?"},
-		{"Login", "unknown command 'Login'", "did you mean login?"},
-		{"frobnicate", "unknown command 'frobnicate'", "run 'microtica help'"},
-		{"list", "unknown command 'list'", "run 'microtica help'"},
-		{"projects", "unknown command 'projects'", "did you mean project?"},
-		{"stage list", "unknown command 'stage'", "run 'microtica help'"},
-		{"project", "'microtica project' needs a subcommand: list", "run 'microtica help project'"},
-		{"env", "'microtica env' needs a subcommand: list", "run 'microtica help env'"},
-		{"--quiet env", "'microtica env' needs a subcommand: list", "run 'microtica help env'"},
-		{"project lst", "unknown project command 'lst'", "did you mean list?"},
-		{"env delete", "unknown env command 'delete'", "run 'microtica help env'"},
-		{"whoami now", "unexpected argument 'now'", "run 'microtica help whoami'"},
-		{"project list 5f1c", "unexpected argument '5f1c'", "run 'microtica help project list'"},
-		{"whoami --quiet now --project 5f1c", "unexpected argument 'now'", "run 'microtica help whoami'"},
-		{"--version whoami", "unexpected argument 'whoami'", "run 'microtica help version'"},
-		{"whoami -- --quiet", "unexpected argument '--quiet'", "run 'microtica help whoami'"},
-		{"--qiet whoami", "unknown flag '--qiet'", "did you mean --quiet?"},
-		{"whoami -jsn", "unknown flag '-jsn'", "did you mean --json?"},
-		{"whoami --token x", "unknown flag '--token'", "run 'microtica help'"},
-		{"whoami --version", "unknown flag '--version'", "run 'microtica help'"},
-		{"login --frobnicate=1", "unknown flag '--frobnicate'", "run 'microtica help'"},
-		{"login --no-verfy", "unknown flag '--no-verfy'", "did you mean --no-verify?"},
-		{"whoami ---quiet", "unknown flag '---quiet'", "did you mean --quiet?"},
-		{"whoami --quiet --quiet", "--quiet is given twice", "run 'microtica help'"},
-		{"--project a env --project a list", "--project is given twice", "run 'microtica help'"},
-		{"login --token a --token b", "--token is given twice", "run 'microtica help'"},
-		{"whoami --quiet=yes", "--quiet takes no value", "run 'microtica help'"},
-		{"login --token", "--token needs a value", "run 'microtica help'"},
-		{"login --token -x", "--token needs a value", "run 'microtica help'"},
-		{"login --token=-x", "--token needs a value", "run 'microtica help'"},
-		{"login --token --quiet", "--token needs a value", "run 'microtica help'"},
-		{"env list --project", "--project needs a value", "run 'microtica help'"},
-		{"env list --project --quiet", "--project needs a value", "run 'microtica help'"},
-		{"help frobnicate", "unknown command 'frobnicate'", "run 'microtica help'"},
-		{"help env lst", "unknown command 'env lst'", "run 'microtica help'"},
-		// What may be a key is never shown.
-		{testKey, "unknown command that looks like a key", "run 'microtica help'"},
-		{"login " + testKey, "unexpected argument that looks like a key", "run 'microtica help login'"},
-		{"--" + testKey, "unknown flag that looks like a key", "run 'microtica help'"},
-		{"login --tokn=" + testKey, "unknown flag '--tokn'", "did you mean --token?"},
-		{"project " + testKey, "unknown project command that looks like a key", "run 'microtica help project'"},
-		{"help " + testKey, "unknown command that looks like a key", "run 'microtica help'"},
-		{"whoami --quiet=" + testKey, "--quiet takes no value", "run 'microtica help'"},
-		{"env list --project " + testKey, "--project holds what looks like an API key, not a project's id", "run 'microtica project list' to see the projects' ids"},
-		{"env list --project ..", "--project is not a project's id: ..", "run 'microtica project list' to see the projects' ids"},
-		{"env list --project .", "--project is not a project's id: .", "run 'microtica project list' to see the projects' ids"},
-		{"whoami --project=", "--project is empty", "run 'microtica project list' to see the projects' ids"},
-	} {
-		api := newFakeAPI(t)
+// usageErrorJSON is the same with --json.
+func usageErrorJSON(message, hint string) result {
+	var stderr bytes.Buffer
+	printError(&stderr, true, fail(codeUsage, "%s", message).withHint("%s", hint))
+	return result{"", stderr.String(), 2}
+}
+
+// needsQuery reports whether a line uses --query, which can be left out of the program.
+func needsQuery(line string) bool {
+	uses := strings.Contains(line, "query") || strings.Contains(line, "raw") ||
+		strings.Contains(line, "--jq")
+	return uses && findFlag("query") == nil
+}
+
+// usageErrors are wrong command lines, each with its error and the way out of it.
+var usageErrors = []struct{ line, message, hint string }{
+	// Words that are close to a command, or that other programs have for it.
+	{"whoam", "unknown command 'whoam'", meant("whoami")},
+	{"xxwhoami", "unknown command 'xxwhoami'", meant("whoami")},
+	{"xxxwhoami", "unknown command 'xxxwhoami'", "run 'microtica help'"},
+	{"WHOAMI", "unknown command 'WHOAMI'", meant("whoami")},
+	{"Login --quiet", "unknown command 'Login'", meant("login --quiet")},
+	{"apu me", "unknown command 'apu'", meant("api me")},
+	{"ls", "unknown command 'ls'", meant("project list")},
+	{"list", "unknown command 'list'", meant("project list")},
+	{"projects", "unknown command 'projects'", meant("project list")},
+	{"projects list", "unknown command 'projects'", meant("project list")},
+	{"list projects", "unknown command 'list'", meant("project list")},
+	{"project ls", "unknown project command 'ls'", meant("project list")},
+	{"project lst", "unknown project command 'lst'", meant("project list")},
+	{"PROJECT List", "unknown command 'PROJECT'", meant("project list")},
+	{"envs", "unknown command 'envs'", meant("env list")},
+	{"environments", "unknown command 'environments'", meant("env list")},
+	{"environment list", "unknown command 'environment'", meant("env list")},
+	{"env ls p01", "unknown env command 'ls'", meant("env list --project p01")},
+	{"auth", "unknown command 'auth'", meant("whoami")},
+	{"auth status", "unknown command 'auth'", meant("whoami")},
+	{"auth login", "unknown command 'auth'", meant("login")},
+	{"status", "unknown command 'status'", meant("whoami")},
+	{"frobnicate", "unknown command 'frobnicate'", "run 'microtica help'"},
+	{"frobnicate the list", "unknown command 'frobnicate'", "run 'microtica help'"},
+	{"-- --json", "unknown command '--json'", "run 'microtica help'"},
+	{long + long, "unknown command '" + long + "é…'", "run 'microtica help'"},
+
+	// A group without its command, or with another.
+	{"project", "'microtica project' needs a subcommand: list", "usage: microtica project list"},
+	{"--quiet env", "'microtica env' needs a subcommand: list", envUsage},
+	{"env delete", "unknown env command 'delete'", envUsage},
+	{"env p01", "unknown env command 'p01'", envUsage},
+
+	// Arguments.
+	{"whoami now", "unexpected argument 'now'", "usage: microtica whoami"},
+	{"whoami -- --quiet", "unexpected argument '--quiet'", "usage: microtica whoami"},
+	{"project list 5f1c", "unexpected argument '5f1c'", "usage: microtica project list"},
+	{"env list p01", "unexpected argument 'p01'", meant("env list --project p01")},
+	{"env list p01 p02", "unexpected argument 'p01'", envUsage},
+	{"env list -- --json", "unexpected argument '--json'", envUsage},
+	{"login key.txt", "unexpected argument 'key.txt'", meant("login < key.txt")},
+	{"login a.txt --no-verify", "unexpected argument 'a.txt'", meant("login < a.txt --no-verify")},
+	{"login $KEY", "unexpected argument '$KEY'", meant("login < …")},
+	{"login -", "unexpected argument '-'", loginUsage},
+	{"api", "'microtica api' needs an argument: PATH", "usage: microtica api PATH"},
+	{"api me you", "unexpected argument 'you'", "usage: microtica api PATH"},
+	{"completion", "'microtica completion' needs an argument: bash|zsh|fish", completionUsage},
+	{"completion tcsh", "unknown shell 'tcsh'", completionUsage},
+	{"completion bash zsh", "unexpected argument 'zsh'", completionUsage},
+	{"help frobnicate", "no help on 'frobnicate'", "run 'microtica help'"},
+	{"help projects", "no help on 'projects'", meant("help project list")},
+	{"help env lst", "no help on 'env lst'", meant("help env list")},
+	{"help Error", "no help on 'Error'", meant("help errors")},
+	{"envs --help", "no help on 'envs'", meant("help env list")},
+
+	// Flags that are close to one, or that other programs have for it.
+	{"whoami -jsn", "unknown flag '-jsn'", meant("whoami --json")},
+	{"whoami --QUIET", "unknown flag '--QUIET'", meant("whoami --quiet")},
+	{"--qiet whoami", "unknown flag '--qiet'", meant("--quiet whoami")},
+	{"whoami ---quiet", "unknown flag '---quiet'", meant("whoami --quiet")},
+	{"login --no-verfy", "unknown flag '--no-verfy'", meant("login --no-verify")},
+	{"-v", "unknown flag '-v'", meant("--version")},
+	{"whoami -V", "unknown flag '-V'", meant("--version")},
+	{"whoami -q", "unknown flag '-q'", meant("whoami --quiet")},
+	{"env list -p 5f1c", "unknown flag '-p'", meant("env list --project 5f1c")},
+	{"-p=5f1c env list", "unknown flag '-p'", meant("--project=5f1c env list")},
+	{"env list -p a/b&c", "unknown flag '-p'", meant("env list --project ID")},
+	{"project list -o", "unknown flag '-o'", meant("project list --json")},
+	{"project list -o json", "unknown flag '-o'", meant("project list --json")},
+	{"-o project list", "unknown flag '-o'", meant("--json project list")},
+	{"whoami --output=yaml", "unknown flag '--output'", meant("whoami --json")},
+	{"whoami --format table -q", "unknown flag '--format'", meant("whoami --json -q")},
+	{"whoami --jq .via", "unknown flag '--jq'", meant("whoami --query .via")},
+	{"whoami --jq=[0]", "unknown flag '--jq'", meant("whoami --query=EXPR")},
+	{"whoami --jq [0]", "unknown flag '--jq'", meant("whoami --query EXPR")},
+	{"whoami --bogus", "unknown flag '--bogus'", "usage: microtica whoami"},
+	{"--bogus=1 env list", "unknown flag '--bogus'", envUsage},
+	{"--bogus", "unknown flag '--bogus'", "run 'microtica help'"},
+	{"--bogus --bugus env", "unknown flag '--bogus'", "run 'microtica help'"},
+
+	// Flags of another command.
+	{"whoami --token x", "'microtica whoami' takes no --token", "set MICROTICA_TOKEN to the key"},
+	{"--token x logout", "'microtica logout' takes no --token", "set MICROTICA_TOKEN to the key"},
+	{"whoami --no-verify", "'microtica whoami' takes no --no-verify", "usage: microtica whoami"},
+	{"--version whoami", "'microtica whoami' takes no --version", "run 'microtica --version'"},
+
+	// Values.
+	{"whoami --quiet=yes", "--quiet takes no value", "usage: microtica whoami"},
+	{"whoami -quiet=true", "--quiet takes no value", "usage: microtica whoami"},
+	{"login --token", "--token needs a value: --token KEY", loginUsage},
+	{"login --token -x", "--token needs a value: --token KEY", loginUsage},
+	{"login --token=-x", "--token needs a value: --token KEY", loginUsage},
+	{"login --token -", "--token needs a value: --token KEY", loginUsage},
+	{"login --token --quiet", "--token needs a value: --token KEY", loginUsage},
+	{"login --token -- x", "--token needs a value: --token KEY", loginUsage},
+	{"env list --project", "--project needs a value: --project ID", envUsage},
+	{"--project --quiet env list", "--project needs a value: --project ID", envUsage},
+	{"whoami --query", "--query needs a value: --query EXPR", "usage: microtica whoami"},
+	{"--project a env --project a list", "--project is given twice", envUsage},
+	{"login --token a --token b", "--token is given twice", loginUsage},
+	{"whoami --query a --query a", "--query is given twice", "usage: microtica whoami"},
+	{"whoami --raw", "--raw needs --query", meant("whoami --raw --query EXPR")},
+
+	// A flag that took the command's word as its value.
+	{"--query whoami", swallowed("query", "whoami"), meant("whoami --query EXPR")},
+	{"--query project list", swallowed("query", "project"), meant("project list --query EXPR")},
+	{"project --query list", swallowed("query", "list"), meant("project list --query EXPR")},
+	{"--project env list", swallowed("project", "env"), meant("env list --project ID")},
+	{"--quiet --token login", swallowed("token", "login"), meant("login --quiet --token KEY")},
+	{"--query api me", swallowed("query", "api"), meant("api me --query EXPR")},
+
+	// What looks like a key is never shown, and neither is what may be one.
+	{testKey, "a key is not an argument", pasteHint},
+	{"frobnicate " + testKey, "a key is not an argument", pasteHint},
+	{"login " + testKey, "a key is not an argument", pasteHint},
+	{"login TOKEN=" + testKey, "a key is not an argument", pasteHint},
+	{"login < " + testKey, "a key is not an argument", pasteHint},
+	{"project " + testKey, "a key is not an argument", pasteHint},
+	{"api me " + testKey, "a key is not an argument", pasteHint},
+	{"completion " + testKey, "a key is not an argument", pasteHint},
+	{"help " + testKey, "a key is not an argument", pasteHint},
+	{"--" + testKey, "a key is not an argument", pasteHint},
+	{"--" + testKey + "=1 login", "a key is not an argument", pasteHint},
+	{"login --tokn=" + testKey, "unknown flag '--tokn'", meant("login --token=KEY")},
+	{"login --tokn canary", "unknown flag '--tokn'", meant("login --token KEY")},
+	{"logn --token canary", "unknown command 'logn'", meant("login --token KEY")},
+	{"whoami -jsn " + testKey, "unknown flag '-jsn'", meant("whoami --json …")},
+	{"whoami --quiet=" + testKey, "--quiet takes no value", "usage: microtica whoami"},
+	{"whoami --bogus=" + testKey, "unknown flag '--bogus'", "usage: microtica whoami"},
+}
+
+const (
+	envUsage        = "usage: microtica env list [--project ID]"
+	loginUsage      = "usage: microtica login [--token KEY] [--no-verify]"
+	completionUsage = "usage: microtica completion bash|zsh|fish"
+	long            = "ééééééééééééééééééééééééééééé" // 58 bytes
+	pasteHint       = "run 'microtica login' and paste the key there"
+)
+
+func meant(line string) string { return "did you mean 'microtica " + line + "'?" }
+
+func swallowed(flag, word string) string {
+	return "--" + flag + " took the command's word '" + word + "' as its value"
+}
+
+// TestAWrongCommandLineIsToldWhatToType runs every wrong line. None makes a request or reads stdin.
+func TestAWrongCommandLineIsToldWhatToType(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	for _, test := range usageErrors {
+		if needsQuery(test.line) {
+			continue
+		}
 		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+		s.input = failingReader{t}
 		s.want(usageError(test.message, test.hint), strings.Fields(test.line)...)
-		if seen := api.seen(); seen != "" {
-			t.Errorf("%s made requests: %s", test.line, seen)
+	}
+	if seen := api.seen(); seen != "" {
+		t.Errorf("requests were made: %s", seen)
+	}
+}
+
+// failingReader is a stdin that must not be read.
+type failingReader struct{ t *testing.T }
+
+func (r failingReader) Read([]byte) (int, error) {
+	r.t.Error("stdin was read")
+	return 0, nil
+}
+
+// TestAnEmptyWordIsUnknown covers what strings.Fields cannot give.
+func TestAnEmptyWordIsUnknown(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	s.want(usageError("unknown command ''", "run 'microtica help'"), "")
+	s.want(usageError("unexpected argument ''", "usage: microtica whoami"), "whoami", "")
+	s.want(usageError("unexpected argument 'my key'", meant("login < …")),
+		"login", "my key")
+	s.want(usageError(`unknown command 'a\x1b[2J'`, "run 'microtica help'"), "a\x1b[2J")
+}
+
+// TestHintsCanBeTyped runs every command line that a hint names: it may fail for another reason,
+// but must not be a wrong command line again.
+func TestHintsCanBeTyped(t *testing.T) {
+	t.Parallel()
+	fill := strings.NewReplacer("KEY", testKey, "ID", "5f1c", "EXPR", "@")
+	for _, test := range usageErrors {
+		line, ok := strings.CutPrefix(test.hint, "did you mean 'microtica ")
+		// Some have a second thing wrong, or leave one to the user.
+		second := strings.ContainsAny(line, "<…") || strings.Contains(line, " -q") ||
+			strings.Contains(line, ".via")
+		if !ok || second || needsQuery(test.line) {
+			continue
+		}
+		s := newShell(t, newFakeAPI(t)).with("MICROTICA_TOKEN", testKey)
+		s.stdin = testKey
+		got := s.run(strings.Fields(fill.Replace(strings.TrimSuffix(line, "'?")))...)
+		if got.code == 2 && !strings.Contains(got.stderr, "no project:") {
+			t.Errorf("%s\nhint: %s\n%s", test.line, test.hint, got)
 		}
 	}
 }
 
-// TestErrorsAreJSONWhereverTheFlagStands covers errors found before the flag is.
-func TestErrorsAreJSONWhereverTheFlagStands(t *testing.T) {
-	const usage = `,"httpStatus":null,"retryAfter":null,"retryable":false,"exitCode":2}}` + "\n"
-	for _, test := range []struct{ line, want string }{
-		{"--json whoam", `{"error":{"code":"usage","message":"unknown command 'whoam'","hint":"did you mean whoami?"` + usage},
-		{"whoam --json", `{"error":{"code":"usage","message":"unknown command 'whoam'","hint":"did you mean whoami?"` + usage},
-		{"--bogus -json", `{"error":{"code":"usage","message":"unknown flag '--bogus'","hint":"run 'microtica help'"` + usage},
-		{"--json=1 whoami", `{"error":{"code":"usage","message":"--json takes no value","hint":"run 'microtica help'"` + usage},
-		{"env list -- --json", `{"error":{"code":"usage","message":"unexpected argument '--json'","hint":"run 'microtica help env list'"` + usage},
-		{"login --token --json", `{"error":{"code":"usage","message":"--token needs a value","hint":"run 'microtica help'"` + usage},
-		{"env --json list", `{"error":{"code":"usage.project","message":"no project: use --project ID or set MICROTICA_PROJECT_ID","hint":"run 'microtica project list' to see the projects' ids"` + usage},
+// TestErrorsAreJSONWhereverTheFlagIs covers errors that are found before the flag is, and that
+// --query alone leaves errors as text.
+func TestErrorsAreJSONWhereverTheFlagIs(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	for _, test := range []struct{ line, message, hint string }{
+		{"--json", "no command is given", "run 'microtica help'"},
+		{"-json", "no command is given", "run 'microtica help'"},
+		{"--json whoam", "unknown command 'whoam'", meant("whoami --json")},
+		{"whoam --json", "unknown command 'whoam'", meant("whoami --json")},
+		{"--bogus -json", "unknown flag '--bogus'", "run 'microtica help'"},
+		{"--json=1 whoami", "--json takes no value", "usage: microtica whoami"},
+		{"whoami --json=true", "--json takes no value", "usage: microtica whoami"},
+		{"login --token --json", "--token needs a value: --token KEY", loginUsage},
+		{"help frobnicate --json", "no help on 'frobnicate'", "run 'microtica help'"},
+		{"completion tcsh --json", "unknown shell 'tcsh'", completionUsage},
 	} {
-		newShell(t, nil).want(result{"", test.want, 2}, strings.Fields(test.line)...)
+		s.want(usageErrorJSON(test.message, test.hint), strings.Fields(test.line)...)
+	}
+	if findFlag("query") == nil {
+		return
+	}
+	s.want(usageError("unknown command 'whoam'", meant("whoami --query via")),
+		"--query", "via", "whoam")
+	text, json := s.run("whoami", "--query", "via["), s.run("whoami", "--query", "via[", "--json")
+	if text.code != 2 || !strings.HasPrefix(text.stderr, "error: bad query") ||
+		!strings.Contains(text.stderr, "\n  via[\n      ^\n") {
+		t.Errorf("a bad query without --json: %s", text)
+	}
+	if json.code != 2 || !strings.HasPrefix(json.stderr, `{"error":{"code":"query.syntax",`) {
+		t.Errorf("a bad query with --json: %s", json)
 	}
 }
 
-// TestGlobalFlagsStandAnywhere runs one command with its flags in every place.
-func TestGlobalFlagsStandAnywhere(t *testing.T) {
+// TestGlobalFlagsCanBeAnywhere runs one command with its flags in every place.
+func TestGlobalFlagsCanBeAnywhere(t *testing.T) {
+	t.Parallel()
 	api := newFakeAPI(t)
-	want := result{stagesBody[strings.Index(stagesBody, "[{"):strings.Index(stagesBody, `,"pipelines"`)] + "\n", "", 0}
+	start, end := strings.Index(stagesBody, "[{"), strings.Index(stagesBody, `,"pipelines"`)
+	want := result{stagesBody[start:end] + "\n", "", 0}
 	for _, line := range []string{
-		"--json --project 5f1c env list", "env --json list --project 5f1c", "env list --json --project=5f1c", "-json env -project 5f1c list",
+		"--json --project 5f1c env list",
+		"env --json list --project 5f1c",
+		"env list --json --project=5f1c",
+		"-json env -project 5f1c list",
 		"--project=5f1c env --quiet list -json",
+		"env list --json --json --project 5f1c --quiet --quiet --json",
+		"--json --project 5f1c -- env list",
+		"--json --project 5f1c env -- list",
 	} {
 		newShell(t, api).with("MICROTICA_TOKEN", testKey).want(want, strings.Fields(line)...)
 	}
 }
 
-// TestHelpIsAnAnswer covers the pages: on stdout, with exit 0, for every command, wherever the flag stands.
-func TestHelpIsAnAnswer(t *testing.T) {
+// TestVersionSaysWhatWasBuilt covers the version in text and JSON, and the flag of that name.
+func TestVersionSaysWhatWasBuilt(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, nil)
-	s.want(result{"", overview(), 2})
-	s.want(result{"", overview(), 2}, "--json")
-	for _, line := range []string{"help", "-h", "--help", "--json --help", "-help --quiet", "help --json"} {
-		s.want(result{overview(), "", 0}, strings.Fields(line)...)
-	}
-	for _, c := range commands() {
-		page := s.run(append([]string{"help"}, strings.Fields(c.name)...)...)
-		if page.code != 0 || page.stderr != "" || !strings.HasPrefix(page.stdout, "microtica "+c.name) || !strings.Contains(page.stdout, "Example") ||
-			!strings.Contains(page.stdout, "\n  microtica "+c.name) {
-			t.Errorf("help %s: %s", c.name, page)
-		}
-		if !strings.Contains(overview(), "  microtica "+strings.TrimSpace(c.name+" "+c.args)) || !strings.Contains(overview(), c.about) {
-			t.Errorf("the first page does not list %s", c.name)
-		}
-		words := strings.Fields(c.name)
-		s.want(page, append(words, "-h")...)
-		s.want(page, append([]string{"--help"}, words...)...)
-		s.want(page, append(append([]string{"--json", words[0], "--help"}, words[1:]...), "--quiet")...)
-		s.want(page, append(words, "stray", "--help")...)
-	}
-	s.want(result{"  microtica env list [--project ID]              list a project's environments\n", "", 0}, "help", "env")
-	s.want(result{"  microtica env list [--project ID]              list a project's environments\n", "", 0}, "env", "--help")
-	page := s.run("help", "login").stdout
-	if stdin, token := strings.Index(page, "microtica login < key.txt"), strings.Index(page, "microtica login --token"); stdin < 0 || token < stdin {
-		t.Error("login's help does not show stdin before --token")
-	}
-	if !strings.Contains(page, "history") || !strings.Contains(page, "process list") {
-		t.Error("login's help does not say where --token shows")
+	text, json := s.run("version"), s.run("version", "--json")
+	platform := runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH
+	s.want(result{"microtica dev (" + platform + ")\n", "", 0}, "version")
+	s.want(result{`{"version":"dev","go":"` + runtime.Version() + `","os":"` + runtime.GOOS +
+		`","arch":"` + runtime.GOARCH + `"}` + "\n", "", 0}, "version", "--json")
+	s.want(text, "--version")
+	s.want(text, "version", "--quiet")
+	s.want(text, "version", "--version")
+	s.want(json, "--version", "--json")
+	s.want(json, "--json", "--version")
+	want := result{"microtica test (" + platform + ")\n", "", 0}
+	if got := process(t, nil, "", "version"); got != want {
+		t.Errorf("the built binary says %s", got)
 	}
 }
 
-// TestVersionSaysWhatWasBuilt covers the version in text and JSON, and the flag of that name.
-func TestVersionSaysWhatWasBuilt(t *testing.T) {
-	s := newShell(t, nil)
-	text, json := s.run("version"), s.run("version", "--json")
-	if !strings.HasPrefix(text.stdout, "microtica dev (go") || text.code != 0 || text.stderr != "" {
-		t.Errorf("version: %s", text)
-	}
-	if !strings.HasPrefix(json.stdout, `{"version":"dev","go":"go`) || json.code != 0 || json.stderr != "" {
-		t.Errorf("version --json: %s", json)
-	}
-	s.want(text, "--version")
-	s.want(text, "version", "--quiet")
-	s.want(json, "--version", "--json")
-	s.want(json, "--json", "--version")
-	if got := process(t, nil, "", "version").stdout; got != strings.Replace(text.stdout, "dev", "test", 1) {
-		t.Errorf("the built binary says %q", got)
+// TestVariablesAreTrimmed covers white space around a value, and a value of nothing else.
+func TestVariablesAreTrimmed(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	want := s.run("env", "list", "--project", "5f1c")
+	s.with("MICROTICA_API_URL", "\n "+api.base()+"\t\r\n", "MICROTICA_PROJECT_ID", " 5f1c\n").
+		want(want, "env", "list")
+	without := newShell(t, api).with("MICROTICA_TOKEN", testKey).run("env", "list")
+	s.with("MICROTICA_PROJECT_ID", " \t ").want(without, "env", "list")
+	if want.code != 0 || without.code != 2 {
+		t.Errorf("with a project: %s\nwithout: %s", want, without)
 	}
 }

@@ -3,97 +3,109 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
 
-// This file is the scripts that complete words in a shell. They are made of the command table, so that they cannot drift from
-// it, and run nothing.
-
-// completions returns what can follow: for the words on the command line so far, flags left out, the next words and flags.
-func completions() (words []string, next map[string][]string) {
-	next = map[string][]string{}
-	add := func(at string, candidates []string) {
-		if _, there := next[at]; !there {
-			words = append(words, at)
-		}
-		next[at] = append(next[at], candidates...)
-	}
-	for _, c := range commands() {
-		parts := strings.Fields(c.name)
-		for i := range len(parts) {
-			if at := strings.Join(parts[:i], " "); next[at] == nil { // the words that lead to the command
-				add(at, wordsAfter(at))
-				add("help"+strings.TrimRight(" "+at, " "), wordsAfter(at))
-			}
-		}
-		add(c.name, nil)
-	}
-	add("completion", shells)
-	for _, at := range words {
-		if _, topic := strings.CutPrefix(at, "help "); topic {
-			continue
-		}
-		for _, name := range flagsOf(at) {
-			next[at] = append(next[at], "--"+name)
-		}
-	}
-	return words, next
-}
+// This file prints the scripts that complete words in a shell. They are made from the tables of
+// commands and flags, and run nothing, not even this program.
 
 var shells = []string{"bash", "zsh", "fish"}
 
-// valueFlags are the flags whose value is the next word, which is nothing to complete.
-const valueFlags = "--token --project --query"
+// script is the parts of a script for one shell.
+type script struct {
+	start, or string // start is a format for the flags that take a value, joined by or
+	row       string // a format for a completion
+	end       string
+}
+
+var scripts = map[string]script{
+	"bash": {bashStart, " | ", bashRow, bashEnd},
+	"zsh":  {zshStart, " | ", zshRow, zshEnd},
+	"fish": {fishStart, " ", fishRow, ""},
+}
 
 // runCompletion prints the script for the shell that its word names.
 func runCompletion(_ context.Context, a *app) error {
-	if len(a.words) == 0 {
-		return fail(codeUsage, "no shell is named: %s", strings.Join(shells, ", ")).withHint("run 'microtica help completion'")
-	}
-	if len(a.words) > 1 {
-		return fail(codeUsage, "unexpected argument %s", shown(a.words[1])).withHint("run 'microtica help completion'")
-	}
 	shell := a.words[0]
-	if !slices.Contains(shells, shell) {
-		return fail(codeUsage, "unknown shell %s: it is one of %s", shown(shell), strings.Join(shells, ", ")).withHint("run 'microtica help completion'")
+	s, known := scripts[shell]
+	switch {
+	case looksLikeKey(shell):
+		return errKeyArgument()
+	case !known:
+		c, _ := findCommand([]string{"completion"})
+		return withUsage(fail(codeUsage, "unknown shell %s", shown(shell)), c)
 	}
-	var b strings.Builder
-	words, next := completions()
-	switch shell {
-	case "bash":
-		fmt.Fprintf(&b, bashStart, strings.ReplaceAll(valueFlags, " ", " | "))
-	case "zsh":
-		fmt.Fprintf(&b, zshStart, strings.ReplaceAll(valueFlags, " ", " | "))
-	case "fish":
-		fmt.Fprintf(&b, fishStart, valueFlags)
-	}
-	for _, at := range words {
-		list := strings.Join(next[at], " ")
-		switch shell {
-		case "bash":
-			fmt.Fprintf(&b, "  '%s') COMPREPLY=($(compgen -W '%s' -- \"$current\")) ;;\n", at, list)
-		case "zsh":
-			fmt.Fprintf(&b, "  '%s') compadd -- %s ;;\n", at, list)
-		case "fish":
-			fmt.Fprintf(&b, "complete -c microtica -f -n \"__microtica_at '%s'\" -a '%s'\n", at, list)
+	var values []string
+	for _, f := range flags {
+		if f.value != "" {
+			values = append(values, "--"+f.name)
 		}
 	}
-	switch shell {
-	case "bash":
-		b.WriteString("  esac\n}\ncomplete -F _microtica microtica\n")
-	case "zsh":
-		b.WriteString("  esac\n}\nif [ \"$funcstack[1]\" = _microtica ]; then\n  _microtica\nelse\n  compdef _microtica microtica\nfi\n")
+	var b strings.Builder
+	fmt.Fprintf(&b, s.start, strings.Join(values, s.or))
+	for _, c := range completions() {
+		fmt.Fprintf(&b, s.row, c.after, strings.Join(c.next, " "))
 	}
-	if _, err := io.WriteString(a.stdout, b.String()); err != nil {
-		return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
-	}
-	return nil
+	return a.printText(b.String() + s.end)
 }
 
-// Each script gathers the words before the cursor, without flags and their values, and then looks up what can follow. bash makes
-// three words of --flag=value.
+// completion is what can follow the words on the command line, flags left out.
+type completion struct {
+	after string
+	next  []string
+}
+
+// completions returns what can follow each command, and the words that lead to it.
+func completions() []completion {
+	all := []completion{{"", append(wordsAfter(""), flagsAfter("")...)}}
+	for _, c := range commands() {
+		group, _, grouped := strings.Cut(c.name, " ")
+		if words := wordsAfter(group); grouped && words[0] == c.name[len(group)+1:] {
+			all = append(all, completion{group, append(words, flagsAfter(group)...)})
+			all = append(all, completion{"help " + group, words})
+		}
+		next := flagsAfter(c.name)
+		switch c.name {
+		case "completion":
+			next = append(slices.Clone(shells), next...)
+		case "help":
+			next = append(wordsAfter(""), topics...)
+		}
+		all = append(all, completion{c.name, next})
+	}
+	return all
+}
+
+// wordsAfter returns the words that can follow the first words of a command.
+func wordsAfter(words string) []string {
+	var next []string
+	for _, c := range commands() {
+		if rest, ok := strings.CutPrefix(c.name, strings.TrimLeft(words+" ", " ")); ok {
+			word, _, _ := strings.Cut(rest, " ")
+			next = append(next, word)
+		}
+	}
+	return slices.Compact(next)
+}
+
+// flagsAfter returns the flags that can follow the words of a command.
+func flagsAfter(words string) []string {
+	var next []string
+	c, _ := findCommand(strings.Fields(words))
+	for _, f := range flags {
+		if f.global || c != nil && c.takes(f) || words == "" && f.name == "version" {
+			next = append(next, "--"+f.name)
+		}
+	}
+	return next
+}
+
+// Each script collects the words before the cursor, without flags and their values, and looks up
+// what can follow them. (To bash, --flag=value is three words.) Where nothing can, as after < or
+// for a path, the shell completes as it does without a script.
+
+const bashRow = "  '%s') COMPREPLY=($(compgen -W '%s' -- \"$current\")) ;;\n"
 
 const bashStart = `_microtica() {
   local current=${COMP_WORDS[COMP_CWORD]} words= value= i
@@ -113,6 +125,13 @@ const bashStart = `_microtica() {
   case $words in
 `
 
+const bashEnd = `  esac
+}
+complete -o bashdefault -o default -F _microtica microtica
+`
+
+const zshRow = "  '%s') compadd -- %s ;;\n"
+
 const zshStart = `#compdef microtica
 _microtica() {
   local current_words= value= i
@@ -130,6 +149,17 @@ _microtica() {
   [[ -n $value ]] && return
   case $current_words in
 `
+
+const zshEnd = `  esac
+}
+if [ "$funcstack[1]" = _microtica ]; then
+  _microtica
+else
+  compdef _microtica microtica
+fi
+`
+
+const fishRow = "complete -c microtica -f -n \"__microtica_at '%s'\" -a '%s'\n"
 
 const fishStart = `function __microtica_at
   set -l words

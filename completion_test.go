@@ -1,135 +1,204 @@
 package main
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
-// TestCompletionNeedsOneShell covers what is no shell.
-func TestCompletionNeedsOneShell(t *testing.T) {
+// TestCompletionIgnoresJSON also covers flags around the shell's name.
+func TestCompletionIgnoresJSON(t *testing.T) {
+	t.Parallel()
 	s := newShell(t, nil)
-	const hint = "run 'microtica help completion'"
-	s.want(usageError("no shell is named: bash, zsh, fish", hint), "completion")
-	s.want(usageError("unknown shell 'tcsh': it is one of bash, zsh, fish", hint), "completion", "tcsh")
-	s.want(usageError("unknown shell that looks like a key: it is one of bash, zsh, fish", hint), "completion", testKey)
-	s.want(usageError("unexpected argument 'zsh'", hint), "completion", "bash", "zsh")
 	for _, shell := range shells {
-		s.want(s.run("completion", shell), "--json", "completion", shell, "--quiet")
+		script := s.run("completion", shell)
+		if script.code != 0 || script.stderr != "" || script.stdout == "" {
+			t.Errorf("completion %s: %s", shell, script)
+		}
+		s.want(script, "--json", "completion", shell, "--quiet")
+		s.want(script, "completion", "--json", shell)
 	}
 }
 
-// completionCases are command lines up to the cursor, and all that can stand there.
+// TestTextThatCannotBeWrittenIsAnError covers what is printed without print: scripts and help.
+func TestTextThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	s.output = fullDisk{}
+	want := result{"", "error: cannot write to stdout: no space left on device\n", 1}
+	for _, line := range []string{"completion bash", "help", "help errors", "whoami --help"} {
+		s.want(want, strings.Fields(line)...)
+	}
+}
+
+// fullDisk is a stdout that cannot be written to.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) {
+	err := errors.New("no space left on device")
+	return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: err}
+}
+
+// completionCases are command lines up to the cursor, and all that can follow. FLAGS are the flags
+// of every command.
 var completionCases = []struct{ line, want string }{
 	{"microtica pro", "project"},
-	{"microtica project ", "list --json --query --raw --quiet --project --help"},
+	{"microtica project ", "list FLAGS"},
 	{"microtica project l", "list"},
+	{"microtica login ", "FLAGS --token --no-verify"},
 	{"microtica login --no", "--no-verify"},
 	{"microtica login --t", "--token"},
+	{"microtica login < ke", ""},
+	{"microtica whoami ", "FLAGS"},
 	{"microtica whoami --t", ""},
-	{"microtica --json env ", "list --json --query --raw --quiet --project --help"},
+	{"microtica --json env ", "list FLAGS"},
 	{"microtica env --project 5f1c l", "list"},
 	{"microtica env list --project ", ""},
 	{"microtica login --token ", ""},
-	{"microtica --query '[].id' project ", "list --json --query --raw --quiet --project --help"},
+	{"microtica --query '[].id' project ", "list FLAGS"},
 	{"microtica --ver", "--version"},
+	{"microtica whoami --ver", ""},
+	{"microtica api ", "FLAGS"},
+	{"microtica api projects/", ""},
+	{"microtica completion ", "bash zsh fish FLAGS"},
 	{"microtica completion z", "zsh"},
-	{"microtica help e", "env"},
+	{"microtica help e", "env environment errors"},
 	{"microtica help env ", "list"},
+	{"microtica help f", "flags"},
 	{"microtica nonsense ", ""},
 }
 
-// TestCompletionKnowsEveryWord holds the candidates against the command table and what parse accepts.
-func TestCompletionKnowsEveryWord(t *testing.T) {
-	_, next := completions()
-	for _, c := range commands() {
-		at := ""
-		for _, word := range strings.Fields(c.name) {
-			if !slices.Contains(next[at], word) || !slices.Contains(next[strings.TrimSpace("help "+at)], word) {
-				t.Errorf("%q is not offered behind %q", word, at)
-			}
-			at = strings.TrimSpace(at + " " + word)
-		}
-		for _, candidate := range next[c.name] {
-			if flag, ok := strings.CutPrefix(candidate, "--"); ok && flag != "help" {
-				args := append(strings.Fields(c.name), candidate)
-				if strings.Contains(" "+valueFlags+" ", " "+candidate+" ") {
-					args = append(args, "x")
-				}
-				if _, err := (&app{}).parse(args); err != nil {
-					t.Errorf("%q is offered but %v", args, err)
-				}
-			}
+// wantCompletions calls check for each case that holds for this build.
+func wantCompletions(check func(line, want string)) {
+	global := "--" + strings.Join(globalFlags(), " --")
+	for _, test := range completionCases {
+		if !needsQuery(test.line) {
+			check(test.line, strings.Replace(test.want, "FLAGS", global, 1))
 		}
 	}
 }
 
-// completer asks a real shell; it skips where there is none.
+// TestCompletionOffersWhatParseAccepts holds what is offered against the tables and the parser.
+func TestCompletionOffersWhatParseAccepts(t *testing.T) {
+	t.Parallel()
+	next := map[string][]string{}
+	for _, c := range completions() {
+		if _, twice := next[c.after]; twice {
+			t.Errorf("%q is there twice", c.after)
+		}
+		next[c.after] = c.next
+	}
+	for _, c := range commands() {
+		at := ""
+		for word := range strings.FieldsSeq(c.name) {
+			if !slices.Contains(next[at], word) {
+				t.Errorf("%q is not offered after %q", word, at)
+			}
+			if help := strings.TrimSpace("help " + at); !slices.Contains(next[help], word) {
+				t.Errorf("%q is not offered after %q", word, help)
+			}
+			at = strings.TrimSpace(at + " " + word)
+		}
+		for _, f := range flags {
+			if c.takes(f) != slices.Contains(next[c.name], "--"+f.name) && c.name != "help" {
+				t.Errorf("--%s after %q is offered: %v", f.name, c.name, !c.takes(f))
+			}
+		}
+	}
+	s := newShell(t, nil)
+	for _, topic := range next["help"] {
+		if got := s.run("help", topic); got.code != 0 {
+			t.Errorf("help %s is offered: %s", topic, got)
+		}
+	}
+}
+
+// completer returns a function that asks a real shell for completions of a command line. It skips
+// the test if that shell is not here.
 func completer(t *testing.T, shell, script string) func(args ...string) string {
 	path, err := exec.LookPath(shell)
 	if err != nil {
 		t.Skipf("there is no %s here", shell)
 	}
 	file := filepath.Join(t.TempDir(), "completion")
-	if err := os.WriteFile(file, []byte(newShell(t, nil).run("completion", shell).stdout), 0o600); err != nil {
+	text := newShell(t, nil).run("completion", shell).stdout
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return func(args ...string) string {
-		cmd := exec.Command(path, append([]string{"-c", script, shell, file}, args...)...)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		command := []string{"-c", script, shell, file}
 		if shell == "fish" {
-			cmd.Args = append([]string{path, "-c", script, file}, args...)
+			command = []string{"-c", script, file}
 		}
+		cmd := exec.CommandContext(ctx, path, append(command, args...)...)
 		cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "TERM=dumb"}
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%s %q: %v\n%s", shell, args, err, out)
 		}
-		words := strings.Fields(string(out))
-		return strings.Join(words, " ")
+		return strings.Join(strings.Fields(string(out)), " ")
 	}
 }
 
 // TestBashCompletes sources the script and asks for completions as bash does.
 func TestBashCompletes(t *testing.T) {
-	complete := completer(t, "bash", `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _microtica; echo "${COMPREPLY[@]}"; complete -p microtica >/dev/null`)
-	for _, test := range completionCases {
-		if got := complete(strings.Split(test.line, " ")...); got != test.want {
-			t.Errorf("%q completes to %q, want %q", test.line, got, test.want)
+	t.Parallel()
+	complete := completer(t, "bash", `source "$1"; shift
+		COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+		_microtica
+		echo "${COMPREPLY[@]}"
+		complete -p microtica | grep -q -- '-o bashdefault -o default -F _microtica'`)
+	wantCompletions(func(line, want string) {
+		if got := complete(strings.Split(line, " ")...); got != want {
+			t.Errorf("%q completes to %q, want %q", line, got, want)
 		}
-	}
-	if got := complete("microtica", "--project", "=", "x", "env", "l"); got != "list" { // how bash splits --project=x
+	})
+	// This is how bash splits --project=x.
+	if got := complete("microtica", "--project", "=", "x", "env", "l"); got != "list" {
 		t.Errorf("--project=x env l completes to %q", got)
 	}
 }
 
 // TestFishCompletes asks fish itself.
 func TestFishCompletes(t *testing.T) {
+	t.Parallel()
 	complete := completer(t, "fish", `source $argv[1]; complete -C "$argv[2]"`)
-	for _, test := range completionCases {
-		want, typed := strings.Fields(test.want), test.line[strings.LastIndex(test.line, " ")+1:]
-		got := slices.DeleteFunc(strings.Fields(complete(test.line)), func(word string) bool {
-			return !strings.HasPrefix(word, typed) // fish also offers what only holds the letters somewhere
+	wantCompletions(func(line, all string) {
+		want, typed := strings.Fields(all), line[strings.LastIndex(line, " ")+1:]
+		got := slices.DeleteFunc(strings.Fields(complete(line)), func(word string) bool {
+			return !strings.HasPrefix(word, typed) // fish also offers words that hold the letters
 		})
 		slices.Sort(want)
 		slices.Sort(got)
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%q completes to %q, want %q", test.line, got, want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q completes to %q, want %q", line, got, want)
 		}
-	}
+	})
 }
 
 // TestZshCompletes replaces what zsh offers by a function that prints it.
 func TestZshCompletes(t *testing.T) {
+	t.Parallel()
 	complete := completer(t, "zsh", `compdef() { :; }; source "$1"; shift
-		compadd() { shift; for word in "$@"; do [[ $word == "${words[CURRENT]}"* ]] && echo $word; done; return 0; }
-		words=("$@"); CURRENT=$#; _microtica; true`)
-	for _, test := range completionCases {
-		if got := complete(strings.Split(test.line, " ")...); got != test.want {
-			t.Errorf("%q completes to %q, want %q", test.line, got, test.want)
+		compadd() {
+			shift
+			for word in "$@"; do
+				[[ $word == "${words[CURRENT]}"* ]] && echo $word
+			done
+			return 0
 		}
-	}
+		words=("$@"); CURRENT=$#; _microtica; true`)
+	wantCompletions(func(line, want string) {
+		if got := complete(strings.Split(line, " ")...); got != want {
+			t.Errorf("%q completes to %q, want %q", line, got, want)
+		}
+	})
 }

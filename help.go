@@ -4,196 +4,498 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// This file is the table of commands, which drives dispatch, help and completion alike, and what help prints.
-
-// command is one command.
-type command struct {
-	name  string // its words: "project list"
-	args  string // what it takes, as the help shows it
-	flags string // the names of its own flags
-	about string // what it does, in a line
-	help  string // the rest of its page
-	run   func(context.Context, *app) error
+// page is what help says besides what the tables of commands and flags say.
+type page struct {
+	title    string // for a group of commands
+	about    string
+	json     string // what --json prints
+	exits    string // one status a line, with its meaning here if that is not the general one
+	examples string
 }
 
-func commands() []command {
-	return []command{
-		{"login", "[--token KEY] [--no-verify]", "token no-verify", "save an API key on this machine", loginHelp, runLogin},
-		{"logout", "", "", "remove the saved key", logoutHelp, runLogout},
-		{"whoami", "", "", "say whether the key works", whoamiHelp, runWhoami},
-		{"project list", "", "", "list the projects that the key can see", projectListHelp, runProjectList},
-		{"env list", "[--project ID]", "", "list a project's environments", envListHelp, runEnvList},
-		{"api", "PATH", "", "print what the API answers to any path", apiHelp, runAPI},
-		{"version", "", "", "print the version", versionHelp, runVersion},
-		{"completion", "bash|zsh|fish", "", "print a script that completes words in a shell", completionHelp, runCompletion},
-		{"help", "[COMMAND]", "", "print help", helpHelp, runHelp},
-	}
+// statuses says what each exit status means.
+var statuses = []string{
+	"success",
+	"a local failure: a file, stdout, or the limit on memory",
+	"the command line or a variable is wrong",
+	"there is no key, or it is malformed, or the API rejects it",
+	"the API refuses the request, or finds nothing",
+	"the API cannot be reached",
+	"the API fails, or what answers is not the API",
 }
 
-// findCommand returns the command of that name, or nil.
-func findCommand(name string) *command {
-	all := commands()
-	if i := slices.IndexFunc(all, func(c command) bool { return c.name == name }); i >= 0 {
-		return &all[i]
-	}
-	return nil
-}
+// topics are the pages that are about no command.
+var topics = []string{"flags", "environment", "errors"}
 
-// wordsAfter returns the words that can follow the given ones on the command line.
-func wordsAfter(words string) []string {
-	var next []string
-	for _, c := range commands() {
-		if rest, ok := strings.CutPrefix(c.name, strings.TrimLeft(words+" ", " ")); ok {
-			word, _, _ := strings.Cut(rest, " ")
-			next = append(next, word)
-		}
-	}
-	return slices.Compact(next)
-}
-
-// flagsOf returns the names of the flags that can stand behind the given words.
-func flagsOf(words string) []string {
-	names := []string{"json", "query", "raw", "quiet", "project", "help"}
-	if c := findCommand(words); c != nil {
-		return append(names, strings.Fields(c.flags)...)
-	}
-	if words == "" {
-		names = append(names, "version")
-	}
-	return names
-}
-
-// overview returns the first page of the help.
-func overview() string {
-	var b strings.Builder
-	b.WriteString("microtica: log in to Microtica with an API key, and see what the key can see\n\n")
-	printCommands(&b, "")
-	b.WriteString(overviewHelp)
-	return b.String()
-}
-
-// printCommands prints a line for each command whose words begin with the given ones.
-func printCommands(w io.Writer, words string) {
-	for _, c := range commands() {
-		if strings.HasPrefix(c.name+" ", strings.TrimLeft(words+" ", " ")) {
-			fmt.Fprintf(w, "  %-46s %s\n", "microtica "+strings.TrimSpace(c.name+" "+c.args), c.about)
-		}
-	}
-}
-
-// runHelp prints the page of the command that its words name, or of a group of commands.
+// runHelp prints the page that its words name.
 func runHelp(_ context.Context, a *app) error {
 	words := strings.Join(a.words, " ")
-	page := overview()
-	if c := findCommand(words); c != nil {
-		page = fmt.Sprintf("microtica %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), c.help)
-	} else if words != "" {
-		if len(wordsAfter(words)) == 0 {
-			return unknown("command", words, wordsAfter(""), "microtica help")
-		}
-		var b strings.Builder
-		printCommands(&b, words)
-		page = b.String()
+	switch p, ok := pages[words]; {
+	case ok:
+		return a.printText(p.render(words))
+	case words == "flags":
+		return a.printText(flagsTopic())
+	case words == "environment":
+		return a.printText(environmentTopic)
+	case words == "errors":
+		return a.printText(errorsTopic())
+	case looksLikeKey(words):
+		return errKeyArgument()
 	}
-	if _, err := io.WriteString(a.stdout, page); err != nil {
+	f := fail(codeUsage, "no help on %s", shown(words))
+	if topic := closest(strings.ToLower(words), topics); topic != "" {
+		return didYouMean(f, []string{"help", topic})
+	}
+	if c, _ := closestCommand(a.words); c != nil {
+		return didYouMean(f, append([]string{"help"}, strings.Fields(c.name)...))
+	}
+	return withUsage(f, nil)
+}
+
+// printText prints help or a script, which --json and --query do not change.
+func (a *app) printText(text string) error {
+	if _, err := io.WriteString(a.stdout, text); err != nil {
 		return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
 	}
 	return nil
 }
 
-func runVersion(_ context.Context, a *app) error {
-	return a.print(newObject("version", version, "go", runtime.Version(), "os", runtime.GOOS, "arch", runtime.GOARCH), func(w io.Writer) {
-		fmt.Fprintf(w, "microtica %s (%s %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	})
+// overview returns the first page of help.
+func overview() string { return pages[""].render("") }
+
+// render returns the page on words, which name a command, a group or, if empty, the program.
+func (p page) render(words string) string {
+	p.json += queryHelp[words].json
+	p.examples += queryHelp[words].examples
+	var b strings.Builder
+	section := func(title, text string) {
+		fmt.Fprintf(&b, "\n%s:\n", title)
+		for line := range strings.Lines(strings.TrimSpace(text) + "\n") {
+			if line != "\n" {
+				b.WriteString("  ")
+			}
+			b.WriteString(line)
+		}
+	}
+	title, usage, listed := p.title, listCommands(words), []string{}
+	if c, _ := findCommand(strings.Fields(words)); c != nil {
+		title, usage, listed = c.about, c.usage(), strings.Fields(c.flags)
+	}
+	if words == "" {
+		listed = globalFlags()
+	}
+	fmt.Fprintf(&b, "%s: %s\n\n%s\n", strings.TrimSpace("microtica "+words), title, p.about)
+	section("Usage", usage)
+	others := ""
+	for _, name := range globalFlags() {
+		if !slices.Contains(listed, name) {
+			others += "--" + name + " "
+		}
+	}
+	if others != "" {
+		others += "(see 'microtica help flags')"
+	}
+	section("Flags", listFlags(listed)+others)
+	section("JSON", p.json)
+	section("Exit status", listStatuses(p.exits))
+	section("Examples", p.examples)
+	if words == "" {
+		section("More", moreHelp)
+	}
+	return b.String()
 }
 
-const overviewHelp = `
-Flags of every command, in any position:
-  --json          print the result as one line of JSON, and errors, warnings and notes too
-  --query EXPR    print the result of a JMESPath expression over that JSON
-  --quiet         print no notes, warnings or success messages
-  --project ID    the project for this command
-  --help          print help
+// usage returns the command's usage line.
+func (c *command) usage() string {
+	line := "microtica " + c.name
+	for _, name := range strings.Fields(c.flags) {
+		line += " [" + findFlag(name).String() + "]"
+	}
+	return strings.TrimSpace(line + " " + c.arg)
+}
 
-Variables:
-  MICROTICA_TOKEN         the API key; beats the two below
-  MICROTICA_TOKEN_FILE    a file that holds the API key; beats the saved one
-  MICROTICA_PROJECT_ID    the project where --project is not given
-  MICROTICA_API_URL       the API's base URL, for another than ` + defaultAPI + `
+// String returns the flag as help shows it.
+func (f *flagSpec) String() string { return strings.TrimSpace("--" + f.name + " " + f.value) }
 
-Exit status: 0 success, 1 this machine, 2 usage, 3 the key, 4 the API refuses, 5 it cannot be reached, 6 it fails.
+// listCommands returns a line for each command in a group, or for all of them.
+func listCommands(group string) string {
+	var b strings.Builder
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, group) {
+			fmt.Fprintf(&b, "%-43s  %s\n", c.usage(), c.about)
+		}
+	}
+	return b.String()
+}
 
-Examples:
-  microtica login < key.txt
-  microtica whoami
-  microtica help login
+// listFlags returns a line for each of the named flags.
+func listFlags(names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		f := findFlag(name)
+		fmt.Fprintf(&b, "%-14s  %s\n", f, f.about)
+	}
+	return b.String()
+}
+
+// globalFlags returns the names of the flags that every command takes.
+func globalFlags() []string {
+	var names []string
+	for _, f := range flags {
+		if f.global {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// listStatuses returns a line for each exit status of a page.
+func listStatuses(exits string) string {
+	var b strings.Builder
+	for line := range strings.Lines(exits) {
+		digit, meaning, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if status, err := strconv.Atoi(digit); err == nil && meaning == "" {
+			meaning = statuses[status]
+		}
+		fmt.Fprintf(&b, "%s  %s\n", digit, meaning)
+	}
+	return b.String()
+}
+
+// anyStatus is the exits of a page whose command can end in any way.
+const anyStatus = "0\n1\n2\n3\n4\n5\n6"
+
+// pages are the pages of help, by the words that they are about.
+var pages = map[string]page{
+	"": {
+		title: "log in to Microtica with an API key, and see what it can see",
+		about: `'microtica login' saves the key once; in a script, MICROTICA_TOKEN holds it.
+Data goes to stdout, everything else to stderr. Nothing in Microtica is ever
+changed: this program only reads.`,
+		json: `--json prints the result of any command on one line: a list as an array, any
+other result as an object. Errors, warnings and notes are then JSON, too.`,
+		exits: anyStatus,
+		examples: `microtica login < key.txt
+microtica whoami
+microtica project list
+microtica env list --project 5f1c --json`,
+	},
+	"login": {
+		about: `Saves an API key in ~/.microtica/credentials, for this user alone. Microtica's
+console makes keys, in a project's settings, and shows each of them once.
+
+The key is read from stdin: from a file or a pipe, or typed or pasted at a
+prompt that hides it. --token takes it too, but what is given there stays in the
+shell's history and shows in the process list.
+
+The API is then asked whether the key works, for 5 seconds at most. A key that
+it rejects is not saved. If the API cannot be reached, the key is saved with a
+warning.`,
+		json: `{"apiKeyPrefix","credentialsFile","verified"}
+verified is false if the key was saved without being checked.`,
+		exits: `0 the key is saved; it works, or it was not checked
+1
+2 there is no key on stdin, or the command line or a variable is wrong
+3 the key is malformed, or the API rejects it; it is not saved`,
+		examples: `microtica login < key.txt
+microtica login                          # asks for the key
+printenv DEPLOY_KEY | microtica login --json
+microtica login --no-verify < key.txt    # where there is no network
+microtica login --token KEY              # shows in the shell's history
+# PowerShell: Get-Content key.txt | microtica login`,
+	},
+	"logout": {
+		about: `Removes the saved key from this machine. The key itself stays valid until it is
+revoked in Microtica's console.`,
+		json: `{"credentialsFile","removed"}
+removed is false if no key was saved.`,
+		exits: "0 the key is removed, or none was saved\n1\n2",
+		examples: `microtica logout
+microtica logout --json --quiet`,
+	},
+	"whoami": {
+		about: `Asks the API whether the key works, and reports which key it is, whether the API
+was reached, and how many projects the key can see. The report is printed
+whatever the API answers.`,
+		json: `{"via","apiKeyPrefix","source","apiUrl","apiReachable","keyAccepted",
+"projectsVisible"}
+source is where the key comes from: a variable or a file. What is unknown is
+null.`,
+		exits: "0 the key works\n1\n2\n3 there is no key, or it does not work\n4\n5\n6",
+		examples: `microtica whoami
+microtica whoami --json
+MICROTICA_TOKEN_FILE=key.txt microtica whoami`,
+	},
+	"project": {
+		title:    "commands for projects",
+		about:    `Shows the projects that the key can see.`,
+		json:     `See 'microtica help project list'.`,
+		exits:    anyStatus,
+		examples: `microtica project list`,
+	},
+	"project list": {
+		about: `Lists the id and the name of each project that the key can see. A key without
+project-wide read access is refused (exit status 4); it can still list the
+environments of its project: 'microtica env list --project ID'.`,
+		json: `[{"id","name","description",…},…]
+The array itself, with every field that the API sends.`,
+		exits: anyStatus,
+		examples: `microtica project list
+microtica project list --json`,
+	},
+	"env": {
+		title:    "commands for environments",
+		about:    `Shows the environments of a project.`,
+		json:     `See 'microtica help env list'.`,
+		exits:    anyStatus,
+		examples: `microtica env list --project 5f1c`,
+	},
+	"env list": {
+		about: `Lists a project's environments: id, name, status, and the time of the last
+deployment in UTC. The project is the one that --project names, else the one
+that MICROTICA_PROJECT_ID names; 'microtica project list' shows their ids.`,
+		json: `[{"id","name","description","status","lastDeployed",…},…]
+The array itself, with every field that the API sends. lastDeployed is in
+milliseconds since 1970, and may be missing.`,
+		exits: anyStatus,
+		examples: `microtica env list --project 5f1c
+MICROTICA_PROJECT_ID=5f1c microtica env list --json`,
+	},
+	"api": {
+		about: `Prints the JSON that the API answers to GET PATH, with the same key, limits and
+errors as the other commands. PATH is relative to the base URL; it may begin
+with a slash, and parameters may follow it (?name=value). There is no other
+method than GET: this command only reads.`,
+		json:  `The API's answer, whole, with or without --json.`,
+		exits: anyStatus,
+		examples: `microtica api me
+microtica api /projects`,
+	},
+	"completion": {
+		about: `Prints a script for a shell, which then completes the words and the flags of
+microtica. The script asks nothing of the API.`,
+		json:  `--json changes nothing.`,
+		exits: "0\n1\n2",
+		examples: `# bash: in this shell only
+eval "$(microtica completion bash)"
+
+# bash: in every new shell, if the package bash-completion is installed
+dir=~/.local/share/bash-completion/completions
+mkdir -p $dir && microtica completion bash > $dir/microtica
+
+# zsh: in every new shell; ~/.zshrc needs these two lines, in this order:
+#   fpath+=(~/.zfunc)
+#   autoload -U compinit && compinit
+mkdir -p ~/.zfunc && microtica completion zsh > ~/.zfunc/_microtica
+
+# fish: in every new shell
+dir=~/.config/fish/completions
+mkdir -p $dir && microtica completion fish > $dir/microtica.fish`,
+	},
+	"version": {
+		about: `Prints the version of this program, the version of Go that built it, and the
+platform that it was built for.`,
+		json:  `{"version","go","os","arch"}`,
+		exits: "0\n1\n2",
+		examples: `microtica version
+microtica --version
+microtica version --json`,
+	},
+	"help": {
+		about: `Prints help: an overview, or the page on a command, a group of commands or a
+topic. The topics are flags, environment and errors.`,
+		json:  `--json changes nothing.`,
+		exits: "0\n1\n2",
+		examples: `microtica help login
+microtica env list --help
+microtica help errors`,
+	},
+}
+
+const moreHelp = `microtica help COMMAND      for example 'microtica help env list'
+microtica help flags        the flags in detail
+microtica help environment  the variables, with those for a proxy and for CAs
+microtica help errors       errors as JSON, their codes, and when to try again`
+
+// flagsTopic returns the page on flags.
+func flagsTopic() string {
+	var b strings.Builder
+	b.WriteString(flagsText)
+	list := func(names []string) {
+		for line := range strings.Lines(listFlags(names)) {
+			b.WriteString("  " + line)
+		}
+	}
+	list(globalFlags())
+	for _, c := range commands() {
+		if own := strings.Fields(c.flags); len(own) > 0 && !findFlag(own[0]).global {
+			fmt.Fprintf(&b, "\nFlags of 'microtica %s':\n", c.name)
+			list(own)
+		}
+	}
+	b.WriteString(jsonHelp)
+	b.WriteString(queryTopic)
+	return b.String()
+}
+
+const flagsText = `microtica help flags: the flags in detail
+
+Flags can be anywhere on the command line, with one dash or two. A value follows
+after a space or an equals sign, and cannot begin with a dash. A flag that takes
+a value is given once. Whatever follows -- is not a flag.
+
+Flags of every command:
 `
 
-const loginHelp = `Saves an API key in ~/.microtica/credentials, for this user alone. The key is read from stdin: typed or pasted
-at a prompt that hides it, or from a file or pipe. The API is asked whether the key works, for 5 seconds at
-most: a key that it rejects is not saved; where it cannot be reached the key is saved with a warning.
+const jsonHelp = `
+JSON:
+  The result is one line of compact JSON. A list is an array, with every field
+  that the API sends, in its order. Errors, warnings and notes are JSON on
+  stderr: see 'microtica help errors'.
+`
 
-Flags:
-  --token KEY     the key; it then shows in the shell's history and in the process list, which stdin avoids
-  --no-verify     save the key without asking the API
+const environmentTopic = `microtica help environment: the variables
 
-Examples:
-  microtica login < key.txt
-  microtica login
-  microtica login --token KEY`
+White space around a value is ignored. A variable that is empty counts as unset.
 
-const logoutHelp = `Removes the saved key from this machine. The key itself stays valid until it is revoked in Microtica's console.
-
-Example:
-  microtica logout`
-
-const whoamiHelp = `Asks the API whether the key works, and prints what it found: the key's prefix, whether the API was reached, and
-how many projects the key can see. The exit status is 0 if the key works, 3 if it does not.
-
-Examples:
-  microtica whoami
-  microtica whoami --json`
-
-const projectListHelp = `Lists the projects that the key can see: id and name; with --json all that the API says of them.
-
-Examples:
-  microtica project list
-  microtica project list --query '[].id'`
-
-const envListHelp = `Lists a project's environments: id, name, status and time of last deployment (UTC); with --json all that the API
-says of them. The project is --project's, else MICROTICA_PROJECT_ID's.
-
-Flags:
-  --project ID    the project, as 'microtica project list' shows its id
+  MICROTICA_TOKEN       the API key; beats the two below
+  MICROTICA_TOKEN_FILE  a file that holds the API key, such as a mounted secret;
+                        beats the saved key
+  HOME                  where the saved key is: ~/.microtica/credentials
+                        (Windows: USERPROFILE); not needed with the two above
+  MICROTICA_PROJECT_ID  the project if --project is not given
+  MICROTICA_API_URL     the base URL of the API: https, or http to this machine
+                        ("localhost"); if it is unset, the one assumed is
+                        ` + defaultAPI + `
+  HTTPS_PROXY           the proxy for https, such as http://proxy.example:3128
+  HTTP_PROXY            the proxy for http
+  NO_PROXY              the hosts to reach without a proxy, separated by commas
+  SSL_CERT_FILE         the CA certificates to trust instead of the system's: a
+                        file (not on macOS and Windows)
+  SSL_CERT_DIR          the same: a directory
 
 Examples:
-  microtica env list --project ID
-  microtica env list --query "[?status!='deployed'].name"`
+  MICROTICA_TOKEN_FILE=key.txt microtica whoami
+  MICROTICA_PROJECT_ID=5f1c microtica env list
+`
 
-const apiHelp = `Prints the JSON that the API answers to GET PATH.
+// errorsTopic returns the page on errors.
+func errorsTopic() string {
+	var b strings.Builder
+	b.WriteString(errorsText)
+	for status, meaning := range statuses {
+		fmt.Fprintf(&b, "  %-5d  %s\n", status, meaning)
+	}
+	b.WriteString("  128+n  ended by signal n: 130 by Ctrl-C, 143 by TERM\n\nCodes:\n")
+	for _, c := range codes {
+		exit, retryable := strconv.Itoa(c.exit), ""
+		if c == codeInterrupted {
+			exit = "128+n"
+		}
+		if c.retryable {
+			retryable = "  retryable"
+		}
+		fmt.Fprintf(&b, "  %-16s  exit %s%s\n", c.name, exit, retryable)
+	}
+	b.WriteString(retryText)
+	return b.String()
+}
 
-Example:
-  microtica api me`
+const errorsText = `microtica help errors: errors as JSON, their codes, and when to try again
 
-const versionHelp = `Prints the version of this program, the version of Go that built it, and the platform it was built for.
+An error says on stderr what failed and why, with a hint: something to run or to
+set. With --json it is one object on one line, the last one of stderr:
 
-Example:
-  microtica version --json`
+  {"error":{"code","message","hint","httpStatus","retryAfter","retryable",
+  "exitCode"}}
 
-const completionHelp = `Prints a script for a shell, which then completes the words and flags of microtica. It asks nothing of the API.
+  code        one of the codes below
+  message     what failed and why
+  hint        what to run or to set, or ""
+  httpStatus  the status of the API's answer, or null
+  retryAfter  how many seconds the API asks to wait, or null
+  retryable   true if the same command may succeed later
+  exitCode    the exit status
 
-Examples:
-  eval "$(microtica completion bash)"
-  microtica completion bash > /usr/share/bash-completion/completions/microtica
-  microtica completion zsh > "${fpath[1]}/_microtica"
-  microtica completion fish > ~/.config/fish/completions/microtica.fish`
+Warnings and notes do not end a command. Each is an object on a line of its own,
+{"warning":{"code","message"}} or {"note":{"code","message"}}; --quiet leaves
+them out. A command that fails prints nothing to stdout, except that whoami
+prints its report.
 
-const helpHelp = `Prints help, or the page of one command.
+Exit status:
+`
 
-Example:
-  microtica help env list`
+const retryText = `
+Trying again:
+  Every command but login itself tries three times when the API answers 429,
+  502, 503 or 504, or the connection breaks. A script that tries on:
+
+  for try in 1 2 3 4 5; do
+    projects=$(microtica project list --json 2>error.json) && break
+    grep -q '"retryable":true' error.json || break
+    after=$(sed -n 's/.*"retryAfter":\([0-9]*\).*/\1/p' error.json)
+    sleep "${after:-10}"
+  done
+`
+
+// queryHelp is what the pages say about --query.
+var queryHelp = map[string]page{
+	"": {
+		json: `
+--query prints the result of a JMESPath expression over that JSON.`,
+		examples: `
+microtica project list --query '[].id' --raw`,
+	},
+	"whoami": {
+		examples: `
+microtica whoami --query keyAccepted`,
+	},
+	"project list": {
+		json: `
+A query starts at that array: write '[].id', not 'projects[].id'.`,
+		examples: `
+id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
+
+# The environments of all projects:
+for id in $(microtica project list --query '[].id' --raw); do
+  microtica env list --project "$id" --query '[].[id, name]' --raw
+done`,
+	},
+	"env list": {
+		json: `
+A query starts at that array: write '[].id', not 'entities[].id'.`,
+		examples: `
+microtica env list --project 5f1c --query "[?status!='deployed'].name" --raw`,
+	},
+	"api": {
+		json: `
+A query starts at the top of it.`,
+		examples: `
+microtica api me --query apiKey.name --raw
+microtica api projects/5f1c/details --query 'keys(entities)'`,
+	},
+}
+
+// queryTopic is what the page on flags says about --query.
+const queryTopic = `
+Queries:
+  The expression is JMESPath (https://jmespath.org). It starts at what --json
+  prints. Strings are in single quotes, numbers in backticks. The result is
+  JSON; errors stay text unless --json is given, too.
+
+  microtica project list --query 'length(@)'
+  microtica project list --query '[].{id: id, name: name}'
+  microtica env list --project 5f1c --query "[?status!='deployed']"
+
+  --raw makes the result fit for a shell: a string without its quotes, a list as
+  one element a line, a list of lists as one row a line, with tabs between its
+  cells. A query that finds nothing then fails, with exit status 2.
+
+  id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
+  microtica project list --query '[].[id, name]' --raw
+`

@@ -1,50 +1,57 @@
-// Microtica logs a machine in to Microtica, a cloud delivery platform, with an API key, says whether that key works, and lists
-// the projects and environments it can see.
+// Microtica logs a machine in to Microtica, a cloud delivery platform, with an API key, and shows
+// what that key can see.
 //
 // Usage:
 //
-//	microtica login [--token KEY] [--no-verify]
-//	microtica logout
-//	microtica whoami
-//	microtica project list
-//	microtica env list [--project ID]
-//	microtica version
-//	microtica help [COMMAND]
+//	microtica login [--token KEY] [--no-verify]   save an API key on this machine
+//	microtica logout                              remove the saved key
+//	microtica whoami                              check whether the key works
+//	microtica project list                        list the projects a key can see
+//	microtica env list [--project ID]             list a project's environments
+//	microtica api PATH                            print the API's answer to a path
+//	microtica completion bash|zsh|fish            print a completion script
+//	microtica version                             print the version
+//	microtica help [COMMAND|TOPIC]                print help
 //
-// Flags that every command takes, in any position: --json prints the result as one line of JSON, --query EXPR what a JMESPath
-// expression makes of that, --quiet no notes, warnings or success messages; --project ID names the project.
+// Every command takes these flags, in any position: --json prints the result, errors and notes as
+// JSON; --query EXPR prints the result of a JMESPath expression over that JSON, with --raw in a
+// form that suits a shell; --quiet prints no notes; --project ID names the project.
 //
-// The key comes from MICROTICA_TOKEN, else from the file that MICROTICA_TOKEN_FILE names, else from ~/.microtica/credentials,
-// where login saves it. MICROTICA_PROJECT_ID is the default project, MICROTICA_API_URL the API's base URL. The exit status is 0
-// for success, 1 for this machine, 2 for usage, 3 for the key, 4 where the API refuses, 5 where it cannot be reached, 6 where
-// it fails.
+// The key comes from MICROTICA_TOKEN, else from the file that MICROTICA_TOKEN_FILE names, else from
+// ~/.microtica/credentials, where login saves it. MICROTICA_PROJECT_ID is the default project,
+// MICROTICA_API_URL the base URL of the API.
 //
-// README.md tells users more. To read the code: this file finds the command and its flags; login.go, whoami.go, project.go
-// and env.go are the commands; creds.go is the key and its file; client.go and http.go are the client; json.go, output.go and
-// errors.go are what is printed; query.go is --query; tty_*.go hides what is typed.
+// The exit status is 0 for success, 1 for a failure of this machine, 2 for a wrong command line,
+// 3 for a missing or rejected key, 4 if the API refuses, 5 if it cannot be reached, 6 if it fails,
+// and 128 plus the number of a signal that ended the program.
+//
+// To read the code, start here: run parses the command line and calls the command's function.
+// cmdline.go takes the command line apart, and usage.go says what to type instead of a wrong one;
+// help.go and completion.go print help and scripts. login.go, whoami.go, project.go, env.go and
+// api.go are the commands. creds.go is the key and its file; client.go and http.go talk to the API;
+// json.go, output.go and errors.go print; query.go and functions.go are --query; tty_*.go hides
+// what is typed.
 package main
 
 import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"runtime/metrics"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
-// version is set when the program is built (-ldflags "-X main.version=…").
+// version is set by the linker (-ldflags "-X main.version=…").
 var version = "dev"
 
-// app is what main injects, so that a test can drive every command, and what the command line says.
+// app is what main injects, so that a test can run every command in its own process.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -52,7 +59,7 @@ type app struct {
 	now            func() time.Time
 	sleep          func(context.Context, time.Duration) error
 	onTerminal     bool          // stderr is a terminal
-	apiLimit       time.Duration // for everything that a command does at the API, together
+	apiLimit       time.Duration // for all that one command does at the API
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
 	patience       time.Duration // without an answer, until a user at a terminal is told of the wait
 	ended          atomic.Bool   // the error that ends the program is being printed
@@ -62,14 +69,38 @@ type app struct {
 
 // options is what the command line says.
 type options struct {
-	json     bool // print JSON: --json or --query was given
+	json     bool // --json was given; with --query alone the result is JSON, and nothing else is
 	quiet    bool
-	raw      bool // with query: print for a shell
+	raw      bool
 	noVerify bool
 	token    option
 	project  option
 	query    *query   // nil without --query
-	words    []string // the arguments that follow the command's name
+	words    []string // the arguments after the command's words
+}
+
+// option is the value of a flag (a flag.Value). It knows whether it was given, since an empty value
+// is not the same as none.
+type option struct {
+	value  string
+	given  bool
+	isBool bool // it takes no value
+	err    error
+}
+
+func (o *option) String() string   { return o.value }
+func (o *option) IsBoolFlag() bool { return o.isBool }
+
+func (o *option) Set(value string) error {
+	switch {
+	case o.isBool: // may be repeated: a wrapper adds --json
+	case o.given:
+		o.err = errTwice
+	case strings.HasPrefix(value, "-"):
+		o.err = errNoValue
+	}
+	o.value, o.given = value, true
+	return o.err
 }
 
 func main() {
@@ -86,124 +117,11 @@ func main() {
 		patience:    3 * time.Second,
 	}
 	args := os.Args[1:]
-	abort := func(f *failure) { os.Exit(a.lastWords(os.Stderr, wantsJSON(args), f)) }
+	abort := func(f *failure) { a.lastWords(os.Stderr, wantsJSON(args), f, os.Exit) }
 	ctx := withSignals(abort)
 	a.stdout = &untilDone{ctx, os.Stdout}
 	go watchMemory(abort)
 	os.Exit(a.run(ctx, args))
-}
-
-// endingSignals are the signals that end the program. Windows has the first two.
-var endingSignals = []syscall.Signal{
-	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
-}
-
-// grace is how long a command may take to end by itself after a signal: to finish saving a key and
-// to restore the terminal. With the last words it is less than a second.
-const grace = 800 * time.Millisecond
-
-// withSignals returns a context that the first signal cancels, with the failure to report as its
-// cause. A command that does not look at the context (it decodes, evaluates, or is blocked in a
-// write) is aborted when the grace is over. Further signals change nothing: they often come in
-// pairs, and the second must not end the program before the terminal is restored.
-func withSignals(abort func(*failure)) context.Context {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	for _, s := range endingSignals {
-		if !ignoredAtStart(s) {
-			signal.Notify(signals, s)
-		}
-	}
-	go func() {
-		f := interrupted(int((<-signals).(syscall.Signal)))
-		cancel(f)
-		time.Sleep(grace)
-		abort(f)
-	}()
-	return ctx
-}
-
-// ignoredAtStart reports whether the parent process has the signal ignored, as nohup does with HUP
-// and a script with the INT and QUIT of what it runs in the background; then it stays ignored. Go
-// does not tell of an ignored QUIT, but such a script ignores INT with it.
-func ignoredAtStart(s os.Signal) bool {
-	if s == syscall.SIGQUIT && signal.Ignored(syscall.SIGINT) {
-		signal.Ignore(s)
-	}
-	return signal.Ignored(s)
-}
-
-// The limits on the memory of one run. The collector works harder from softMemoryLimit on; above
-// hardMemoryLimit the run is aborted. What is allocated before the watch looks again, and what is
-// not heap, stay below what the user is told.
-const (
-	softMemoryLimit = 384 << 20
-	hardMemoryLimit = 440 << 20
-	toldMemoryLimit = 512 // MiB
-)
-
-// watchMemory aborts the program when its heap exceeds the limit, whatever answer or query made it.
-// It never returns.
-func watchMemory(abort func(*failure)) {
-	debug.SetMemoryLimit(min(softMemoryLimit, debug.SetMemoryLimit(-1)))
-	heap := []metrics.Sample{
-		{Name: "/memory/classes/heap/objects:bytes"},
-		{Name: "/memory/classes/heap/unused:bytes"},
-	}
-	for range time.Tick(4 * time.Millisecond) {
-		metrics.Read(heap)
-		if heap[0].Value.Uint64()+heap[1].Value.Uint64() > hardMemoryLimit {
-			abort(fail(codeLimitMemory,
-				"the API's answer, or what --query makes of it, needs more than %d MiB of memory",
-				toldMemoryLimit).withHint("simplify --query, or check MICROTICA_API_URL"))
-		}
-	}
-}
-
-// lastWords prints f, unless the command's own error has been printed already, and returns the exit
-// status for it. Where nobody reads stderr it does not wait: it ends the program.
-func (a *app) lastWords(stderr io.Writer, asJSON bool, f *failure) int {
-	time.AfterFunc(50*time.Millisecond, func() { os.Exit(f.exitStatus()) })
-	if a.ended.CompareAndSwap(false, true) {
-		printError(stderr, asJSON, f)
-	}
-	return f.exitStatus()
-}
-
-// finish prints the error that a command ended with, if any, and returns the exit status. After a
-// signal that is the interruption, whatever the command made of it.
-func (a *app) finish(ctx context.Context, err error) int {
-	var f *failure
-	if errors.As(context.Cause(ctx), &f) {
-		err = f
-	}
-	if err == nil {
-		return 0
-	}
-	if !a.ended.CompareAndSwap(false, true) {
-		select {} // the program is being aborted, and that has been reported
-	}
-	return printError(a.stderr, a.json, err)
-}
-
-// untilDone passes on what is written until ctx ends: an interrupted command prints no result.
-type untilDone struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (u *untilDone) Write(p []byte) (int, error) {
-	if u.ctx.Err() != nil {
-		return 0, context.Cause(u.ctx)
-	}
-	return u.w.Write(p)
-}
-
-// getenv returns the value of a variable without the white space around it: "" if it is empty or
-// not set.
-func (a *app) getenv(name string) string {
-	value, _ := a.lookenv(name)
-	return strings.TrimSpace(value)
 }
 
 // sleep waits for d, or fails when ctx ends.
@@ -216,13 +134,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// getenv returns the value of a variable without the white space around it: "" if it is empty or
+// not set.
+func (a *app) getenv(name string) string {
+	value, _ := a.lookenv(name)
+	return strings.TrimSpace(value)
+}
+
 // run carries out one command line and returns the exit status.
 func (a *app) run(ctx context.Context, args []string) int {
 	a.json = wantsJSON(args)
 	c, err := a.parse(args)
-	if err == nil && c == nil {
+	if err == errNoCommand && !a.json {
 		io.WriteString(a.stderr, overview())
-		return 2
+		return errNoCommand.exitStatus()
 	}
 	if err == nil {
 		err = c.run(ctx, a)
@@ -230,174 +155,234 @@ func (a *app) run(ctx context.Context, args []string) int {
 	return a.finish(ctx, err)
 }
 
-// wantsJSON reports whether the command line asks for JSON anywhere: an error in the words before
-// --json is printed as JSON too.
-func wantsJSON(args []string) bool {
-	for _, arg := range args {
-		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		if (name == "json" || name == "query") && arg[0] == '-' {
-			return true
+// command is a row of the table of commands.
+type command struct {
+	name  string // its words: "project list"
+	arg   string // the argument after them; in brackets if it is optional
+	flags string // the flags that its usage line shows
+	about string
+	run   func(context.Context, *app) error
+}
+
+// commands returns the table that parsing, help and completion read. A variable would make an
+// initialization cycle: help reads the table that it is in.
+func commands() []command {
+	return []command{
+		{"login", "", "token no-verify", "save an API key on this machine", runLogin},
+		{"logout", "", "", "remove the saved key", runLogout},
+		{"whoami", "", "", "check whether the key works", runWhoami},
+		{"project list", "", "", "list the projects a key can see", runProjectList},
+		{"env list", "", "project", "list a project's environments", runEnvList},
+		{"api", "PATH", "", "print the API's answer to a path", runAPI},
+		{"completion", "bash|zsh|fish", "", "print a completion script", runCompletion},
+		{"version", "", "", "print the version", runVersion},
+		{"help", "[COMMAND|TOPIC]", "", "print help", runHelp},
+	}
+}
+
+// findCommand returns the command that words begin with, or nil, and the words after it.
+func findCommand(words []string) (*command, []string) {
+	for _, c := range commands() {
+		n := len(strings.Fields(c.name))
+		if len(words) >= n && strings.Join(words[:n], " ") == c.name {
+			return &c, words[n:]
 		}
 	}
-	return false
+	return nil, words
 }
 
-// option is the value of one flag. It knows that it was given, so that an empty value differs from none.
-type option struct {
-	value          string
-	given, noValue bool
-	check          func(value string) error // nil where any value will do
-	err            error                    // why a value was refused
+// flagSpec is a row of the table of flags.
+type flagSpec struct {
+	name   string
+	value  string // what its value is called; "" if it takes none
+	global bool   // whether every command takes it
+	about  string
 }
 
-func (o *option) String() string   { return o.value }
-func (o *option) IsBoolFlag() bool { return o.noValue }
+var flags = []flagSpec{
+	{"json", "", true, "print the result as one line of JSON; errors and notes too"},
+	{"query", "EXPR", true, "print the result of a JMESPath expression over that JSON"},
+	{"raw", "", true, "with --query: strings without quotes, lists line by line"},
+	{"quiet", "", true, "print no notes, warnings or success messages"},
+	{"project", "ID", true, "the project; beats MICROTICA_PROJECT_ID"},
+	{"help", "", true, "print help; so does -h"},
+	{"version", "", false, "print the version"},
+	{"token", "KEY", false, "the key itself, instead of stdin"},
+	{"no-verify", "", false, "save the key without asking the API whether it works"},
+}
 
-func (o *option) Set(value string) error {
-	switch {
-	case o.given:
-		o.err = errors.New("is given twice")
-	case o.noValue && value != "true":
-		o.err = errors.New("takes no value")
-	case !o.noValue && strings.HasPrefix(value, "-"):
-		o.err = errors.New("needs a value")
-	case o.check != nil:
-		o.err = o.check(value)
+// takes reports whether the flag means something to the command. (--version is a command.)
+func (c *command) takes(f flagSpec) bool {
+	return f.global || f.name == c.name || slices.Contains(strings.Fields(c.flags), f.name)
+}
+
+// findFlag returns the flag of that name, or nil.
+func findFlag(name string) *flagSpec {
+	if name == "h" {
+		name = "help"
 	}
-	o.value, o.given = value, true
-	return o.err
+	for i := range flags {
+		if flags[i].name == name {
+			return &flags[i]
+		}
+	}
+	return nil
 }
 
-// parse finds the command that args name, and its flags. Each word gets a flag set of its own, with the global flags in it, so
-// that these may stand anywhere. The command is nil where args name none.
+// line is a command line taken apart.
+type line struct {
+	args  []string           // as typed
+	flags map[string]*option // by name, whether given or not
+	words []string           // what is neither a flag nor the value of one
+	wrong *failure           // what is wrong with the flags, or nil
+}
+
+// parse finds the command that args name and sets the options: it takes the flags and the words
+// apart, finds the command that the words name, and holds the rest against what that accepts.
 func (a *app) parse(args []string) (*command, error) {
-	var asJSON, help, h, asVersion, quiet, raw, noVerify, expression option
-	expression.check = func(text string) (err error) {
-		a.query, err = compileQuery(text)
+	l := splitLine(args)
+	if len(l.words) == 0 && l.flags["version"].given {
+		l.words = []string{"version"}
+	}
+	c, rest := findCommand(l.words)
+	switch {
+	case l.flags["help"].given:
+		if c != nil {
+			rest = strings.Fields(c.name)
+		}
+		c, _ = findCommand([]string{"help"})
+	case l.wrong != nil:
+		return nil, withUsage(l.wrong, c)
+	case c == nil:
+		return nil, l.unknownCommand()
+	}
+	a.words = rest
+	return c, a.accept(c, l)
+}
+
+// splitLine takes the flags and the words between them apart. After a wrong flag it goes on, to find
+// the command whose usage the error names.
+func splitLine(args []string) *line {
+	l := &line{args: args, flags: map[string]*option{}}
+	var literal []string
+	if i := slices.Index(args, "--"); i >= 0 {
+		args, literal = args[:i], args[i+1:]
+	}
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard) // its messages show values, which may be keys
+	for _, f := range flags {
+		l.flags[f.name] = &option{isBool: f.value == ""}
+		set.Var(l.flags[f.name], f.name, f.about)
+	}
+	set.Var(l.flags["help"], "h", "")
+	for at := 0; at < len(args); { // Parse stops at each word
+		err := set.Parse(args[at:])
+		next := len(args) - set.NArg()
+		switch {
+		case err != nil && next == at: // bad syntax, such as ---quiet
+			l.reject(next)
+			next++
+		case err != nil:
+			l.reject(next - 1)
+		case next < len(args):
+			l.words = append(l.words, args[next])
+			next++
+		}
+		at = next
+	}
+	l.words = append(l.words, literal...)
+	for _, arg := range args { // package flag takes --json=true
+		name, _, hasValue := cutFlag(arg)
+		if f := findFlag(name); isFlag(arg) && hasValue && f != nil && f.value == "" {
+			l.wrong = fail(codeUsage, "--%s takes no value", name)
+		}
+	}
+	return l
+}
+
+// reject notes the first thing that is wrong with the flags: package flag refused args[i].
+func (l *line) reject(i int) {
+	if l.wrong != nil {
+		return
+	}
+	name, _, _ := cutFlag(l.args[i])
+	missing := findFlag(name) // its value, if this is the last word
+	for j, f := range flags {
+		switch l.flags[f.name].err {
+		case errTwice:
+			l.wrong = fail(codeUsage, "--%s is given twice", f.name)
+			return
+		case errNoValue:
+			missing = &flags[j]
+		}
+	}
+	if missing == nil {
+		l.wrong = l.unknownFlag(i)
+		return
+	}
+	l.wrong = fail(codeUsage, "--%s needs a value: --%[1]s %s", missing.name, missing.value)
+}
+
+var errTwice, errNoValue = errors.New("twice"), errors.New("no value")
+
+// wantsJSON reports whether --json is given, whatever else is wrong with the command line.
+func wantsJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.ContainsFunc(args, func(arg string) bool {
+		name, _, _ := cutFlag(arg)
+		return isFlag(arg) && name == "json"
+	})
+}
+
+// isFlag reports whether an argument before -- is a flag.
+func isFlag(arg string) bool { return strings.HasPrefix(arg, "-") && arg != "-" }
+
+// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =.
+func cutFlag(arg string) (name, value string, hasValue bool) {
+	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+}
+
+// accept holds the line against what the command c accepts, and sets the options.
+func (a *app) accept(c *command, l *line) error {
+	if c.name == "help" {
+		return nil
+	}
+	for _, f := range flags {
+		if l.flags[f.name].given && !c.takes(f) {
+			return misplacedFlag(c, f)
+		}
+	}
+	if err := l.checkArguments(c, a.words); err != nil {
 		return err
 	}
-	defer func() { a.quiet, a.raw, a.noVerify = quiet.given, raw.given, noVerify.given }()
-	a.project.check = func(id string) error { return checkProject(id, "--project") }
-	for _, o := range []*option{&asJSON, &help, &h, &asVersion, &quiet, &raw, &noVerify} {
-		o.noValue = true
+	a.quiet = l.flags["quiet"].given
+	a.raw = l.flags["raw"].given
+	a.noVerify = l.flags["no-verify"].given
+	a.token, a.project = *l.flags["token"], *l.flags["project"]
+	if a.project.given {
+		if err := checkProject(a.project.value, "--project"); err != nil {
+			return err
+		}
 	}
-	options := map[string]*option{"json": &asJSON, "quiet": &quiet, "raw": &raw, "project": &a.project, "query": &expression, "help": &help, "h": &h,
-		"version": &asVersion, "token": &a.token, "no-verify": &noVerify}
-	words := ""
-	for {
-		rest, err := parseFlags(options, append(flagsOf(words), "h"), args)
-		if err != nil {
-			return nil, err
-		}
-		c, forHelp := findCommand(words), help.given || h.given
-		switch {
-		case c != nil && len(rest) > 0: // flags may stand behind an argument too
-			a.words, args = append(a.words, rest[0]), rest[1:]
-			continue
-		case c != nil || forHelp && len(rest) == 0:
-			return a.accept(c, words, forHelp)
-		case asVersion.given:
-			words, args = "version", rest
-			continue
-		case len(rest) == 0 && words == "":
-			return nil, nil
-		case len(rest) == 0:
-			list := strings.Join(wordsAfter(words), ", ")
-			return nil, fail(codeUsage, "'microtica %s' needs a subcommand: %s", words, list).withHint("run 'microtica help %s'", words)
-		}
-		candidates := wordsAfter(words)
-		if !slices.Contains(candidates, rest[0]) {
-			return nil, unknown(strings.TrimSpace(words+" command"), rest[0], candidates, "microtica "+strings.TrimSpace("help "+words))
-		}
-		words, args = strings.TrimSpace(words+" "+rest[0]), rest[1:]
+	if expression := l.flags["query"]; expression.given { // before anything is read or written
+		var err error
+		a.query, err = compileQuery(expression.value)
+		return err
+	} else if a.raw {
+		args := append(l.withFlags(l.words), "--query", "EXPR")
+		return didYouMean(fail(codeUsage, "--raw needs --query"), args)
 	}
+	return nil
 }
 
-// accept checks what stands around the words of the command c, and returns the command to run: help where that is asked for.
-func (a *app) accept(c *command, words string, help bool) (*command, error) {
-	if help {
-		a.words = strings.Fields(words)
-		return findCommand("help"), nil
-	}
-	if len(a.words) > 0 && c.name != "help" && c.name != "completion" && c.name != "api" {
-		return nil, fail(codeUsage, "unexpected argument %s", shown(a.words[0])).withHint("run 'microtica help %s'", c.name)
-	}
-	return c, nil
-}
-
-// parseFlags parses the flags of these names at the start of args, and returns what stands behind them.
-func parseFlags(options map[string]*option, names, args []string) ([]string, error) {
-	fs := flag.NewFlagSet("", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	for _, name := range names {
-		fs.Var(options[name], name, "")
-	}
-	err := fs.Parse(args)
-	if err == nil {
-		return fs.Args(), nil
-	}
-	for _, name := range names { // the library's own message shows the value
-		var f *failure
-		if err := options[name].err; errors.As(err, &f) {
-			return nil, f
-		} else if err != nil {
-			return nil, fail(codeUsage, "--%s %v", name, err).withHint("run 'microtica help'")
-		}
-	}
-	at := len(args) - fs.NArg() - 1 // the flag is the last word that was taken, but for one like ---x
-	if strings.HasPrefix(err.Error(), "bad flag syntax") {
-		at++
-	}
-	word, _, _ := strings.Cut(args[at], "=")
-	if fs.Lookup(strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")) != nil {
-		return nil, fail(codeUsage, "%s needs a value", word).withHint("run 'microtica help'")
-	}
-	return nil, unknown("flag", word, names, "microtica help")
-}
-
-// unknown returns the error for a word that is none of the candidates, with the one that is meant if that can be told.
-func unknown(kind, word string, candidates []string, help string) *failure {
-	f := fail(codeUsage, "unknown %s %s", kind, shown(word)).withHint("run '%s'", help)
-	best := 3 // letters that may differ
-	for _, candidate := range candidates {
-		if d := distance(strings.TrimLeft(word, "-"), candidate); d < min(best, len(candidate)-1) {
-			best = d
-			if kind == "flag" {
-				candidate = "--" + candidate
-			}
-			f.withHint("did you mean %s?", candidate)
-		}
-	}
-	return f
-}
-
-// distance returns how many letters must be added, removed or replaced to make b of a (Levenshtein); 9 for a long a.
-func distance(a, b string) int {
-	if len(a) > 20 {
-		return 9
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}
-
-// shown returns a word of the command line as messages show it: not at all if it may be a key.
-func shown(word string) string {
-	if looksLikeKey(word) {
-		return "that looks like a key"
-	}
-	return "'" + word + "'"
+// runVersion prints what was built, with what, and for which platform.
+func runVersion(_ context.Context, a *app) error {
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	report := newObject("version", version, "go", runtime.Version(),
+		"os", runtime.GOOS, "arch", runtime.GOARCH)
+	return a.print(report, func(w io.Writer) {
+		fmt.Fprintf(w, "microtica %s (%s %s)\n", version, runtime.Version(), platform)
+	})
 }

@@ -16,7 +16,7 @@ func (a *app) print(value any, text func(w io.Writer)) error {
 		return err
 	}
 	w := bufio.NewWriterSize(a.stdout, 1<<16)
-	if a.json {
+	if a.json || a.query != nil {
 		if err := writeJSON(w, value); err != nil {
 			return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
 		}

@@ -556,8 +556,11 @@ func (p *queryParser) call(t lexeme, left *expr) *expr {
 		for _, f := range functions {
 			names = append(names, f.name)
 		}
-		guess := unknown("function", left.name, names, "microtica help")
-		panic(queryFailure(codeQueryFunction, p.text, left.at, "%s", guess.message).withHint("%s", guess.hint))
+		hint := "run 'microtica help'"
+		if meant := closest(left.name, names); meant != "" {
+			hint = "did you mean " + meant + "?"
+		}
+		panic(queryFailure(codeQueryFunction, p.text, left.at, "unknown function %s", shown(left.name)).withHint("%s", hint))
 	}
 	e := expr{kind: opCall, at: left.at, name: left.name, function: &functions[i]}
 	for !p.take(")") {

@@ -337,7 +337,7 @@ func TestCancelledReadLeavesNothingBehind(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		a := &app{
 			stdin: reader, stdout: &stdout, stderr: &stderr, now: time.Now,
-			getenv: func(name string) string { return s.env[name] },
+			lookenv: func(name string) (string, bool) { value, ok := s.env[name]; return value, ok },
 		}
 		time.AfterFunc(time.Millisecond, func() {
 			cancel(interrupted(int(syscall.SIGTERM)))

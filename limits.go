@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"runtime/metrics"
+	"syscall"
+	"time"
+)
+
+// This file is what ends a run from outside: a signal, and the limit on memory.
+
+// endingSignals are the signals that end the program. Windows has the first two.
+var endingSignals = []syscall.Signal{
+	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
+}
+
+// grace is how long a command may take to end by itself after a signal: to finish saving a key and
+// to restore the terminal. With the last words it is less than a second.
+const grace = 800 * time.Millisecond
+
+// withSignals returns a context that the first signal cancels, with the failure to report as its
+// cause. A command that does not look at the context (it decodes, evaluates, or is blocked in a
+// write) is aborted when the grace is over. Further signals change nothing: they often come in
+// pairs, and the second must not end the program before the terminal is restored.
+func withSignals(abort func(*failure)) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	for _, s := range endingSignals {
+		if !ignoredAtStart(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	go func() {
+		f := interrupted(int((<-signals).(syscall.Signal)))
+		cancel(f)
+		time.Sleep(grace)
+		abort(f)
+	}()
+	return ctx
+}
+
+// ignoredAtStart reports whether the parent process has the signal ignored, as nohup does with HUP
+// and a script with the INT and QUIT of what it runs in the background; then it stays ignored. Go
+// does not tell of an ignored QUIT, but such a script ignores INT with it.
+func ignoredAtStart(s os.Signal) bool {
+	if s == syscall.SIGQUIT && signal.Ignored(syscall.SIGINT) {
+		signal.Ignore(s)
+	}
+	return signal.Ignored(s)
+}
+
+// The limits on the memory of one run. The collector works harder from softMemoryLimit on; above
+// hardMemoryLimit the run is aborted. What is allocated before the watch looks again, and what is
+// not heap, stay below what the user is told.
+const (
+	softMemoryLimit = 384 << 20
+	hardMemoryLimit = 440 << 20
+	toldMemoryLimit = 512 // MiB
+)
+
+// watchMemory aborts the program when its heap exceeds the limit, whatever answer or query made it.
+// It never returns.
+func watchMemory(abort func(*failure)) {
+	debug.SetMemoryLimit(min(softMemoryLimit, debug.SetMemoryLimit(-1)))
+	heap := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+	}
+	for range time.Tick(4 * time.Millisecond) {
+		metrics.Read(heap)
+		if heap[0].Value.Uint64()+heap[1].Value.Uint64() > hardMemoryLimit {
+			abort(fail(codeLimitMemory,
+				"the API's answer, or what --query makes of it, needs more than %d MiB of memory",
+				toldMemoryLimit).withHint("simplify --query, or check MICROTICA_API_URL"))
+		}
+	}
+}
+
+// lastWords prints f, unless the command's own error has been printed already, and exits with its
+// status. Where nobody reads stderr it does not wait.
+func (a *app) lastWords(stderr io.Writer, asJSON bool, f *failure, exit func(int)) {
+	time.AfterFunc(50*time.Millisecond, func() { exit(f.exitStatus()) })
+	if a.ended.CompareAndSwap(false, true) {
+		printError(stderr, asJSON, f)
+	}
+	exit(f.exitStatus())
+}
+
+// finish prints the error that a command ended with, if any, and returns the exit status. After a
+// signal that is the interruption, whatever the command made of it.
+func (a *app) finish(ctx context.Context, err error) int {
+	var f *failure
+	if errors.As(context.Cause(ctx), &f) {
+		err = f
+	}
+	if err == nil {
+		return 0
+	}
+	if !a.ended.CompareAndSwap(false, true) {
+		select {} // the program is being aborted, and that has been reported
+	}
+	return printError(a.stderr, a.json, err)
+}
+
+// untilDone passes on what is written until ctx ends: an interrupted command prints no result.
+type untilDone struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (u *untilDone) Write(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.w.Write(p)
+}
