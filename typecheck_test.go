@@ -48,6 +48,35 @@ func programSource() (map[string]string, error) {
 	return source, nil
 }
 
+// copyPackage copies the package to dir, with some of its files replaced.
+func copyPackage(dir string, replaced map[string]string) error {
+	if err := os.CopyFS(filepath.Join(dir, "testdata"), os.DirFS("testdata")); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		data, err := os.ReadFile(entry.Name())
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, entry.Name()), data, 0o644); err != nil {
+			return err
+		}
+	}
+	for name, text := range replaced {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // library is the standard library on one system, as far as the program needs it.
 type library struct {
 	packages map[string]*listed
