@@ -57,8 +57,8 @@ func withoutQuery(t *testing.T) map[string]string {
 	return source
 }
 
-// TestQueryCanBeDeleted makes the edits in a copy, builds it, and looks whether anything still speaks
-// of queries. With MICROTICA_TORTURE set it runs the copy's own tests, too.
+// TestQueryCanBeDeleted makes the edits in a copy, builds it, and looks whether anything still
+// speaks of queries. With MICROTICA_TORTURE set it runs the copy's own tests, too.
 func TestQueryCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -66,7 +66,8 @@ func TestQueryCanBeDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range queryFiles {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := os.Remove(filepath.Join(dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 	}

@@ -103,6 +103,13 @@ func mutMoreByOne[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~
 	return v
 }
 
+func mutTwice[T ~int64](n int, v T) T {
+	if mutantHere(n) {
+		return 2 * v
+	}
+	return v
+}
+
 func mutText[T ~string](n int, v T) T {
 	if mutantHere(n) {
 		return v + "?"
