@@ -8,6 +8,7 @@ import (
 	"go/types"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -124,6 +125,9 @@ func (m *mutator) binary(n *ast.BinaryExpr) {
 	}
 }
 
+// isName matches codes, headers, words and fields, which other programs rely on.
+var isName = regexp.MustCompile(`^[A-Za-z0-9_./:-]+$`)
+
 // constant adds the mutants of a constant expression: one more, another text, the other truth.
 func (m *mutator) constant(e ast.Expr, parent ast.Node) {
 	switch p := parent.(type) {
@@ -161,7 +165,7 @@ func (m *mutator) constant(e ast.Expr, parent ast.Node) {
 		}
 		m.wrap(e, what, call+t+"(", "))")
 	case constant.String:
-		if text := constant.StringVal(tv.Value); len(text) < 40 {
+		if isName.MatchString(constant.StringVal(tv.Value)) { // not prose
 			m.wrap(e, "another text", "mutText(%d, "+t+"(", "))")
 		}
 	}
