@@ -83,7 +83,7 @@ func TestQueryCanBeDeleted(t *testing.T) {
 		}
 		return string(out)
 	}
-	program := filepath.Join(dir, "without-query")
+	program := filepath.Join(dir, "without-query.exe")
 	run(0, "go", "build", "-tags="+buildTag, "-o", program, ".")
 	pages := []string{""}
 	for _, c := range commands() {

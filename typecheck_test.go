@@ -171,12 +171,45 @@ func parseLibraries(all map[string]*library) {
 			for _, name := range part {
 				file, err := parser.ParseFile(fileSet, name, nil, parser.SkipObjectResolution)
 				if err == nil {
+					trim(file)
 					parsed.Store(name, file)
 				}
 			}
 		}()
 	}
 	running.Wait()
+}
+
+// trim drops what declares nothing, but would take time and memory: the bodies of functions, and the
+// elements of variables such as Unicode's tables.
+func trim(file *ast.File) {
+	for _, decl := range file.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok && f.Body != nil {
+			f.Body.List = nil
+		}
+		if g, ok := decl.(*ast.GenDecl); ok && g.Tok == token.VAR {
+			ast.Inspect(g, func(n ast.Node) bool {
+				lit, ok := n.(*ast.CompositeLit)
+				if !ok {
+					return true
+				}
+				if !isCounted(lit.Type) {
+					lit.Elts = nil
+				}
+				return false
+			})
+		}
+	}
+}
+
+// isCounted reports whether a type is [...]T, whose length its elements decide.
+func isCounted(t ast.Expr) bool {
+	array, ok := t.(*ast.ArrayType)
+	if !ok {
+		return false
+	}
+	_, counted := array.Len.(*ast.Ellipsis)
+	return counted
 }
 
 // Import returns a package of the library with its declarations checked.
