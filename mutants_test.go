@@ -101,7 +101,8 @@ func (m *mutator) binary(n *ast.BinaryExpr) {
 	wrap := func(to, call, between, after string) {
 		mutated := m.wrap(n, n.Op.String()+" became "+to, call+"(%d, ", after)
 		if between != "" {
-			mutated.at, mutated.operator, mutated.between = m.offset(n.OpPos), n.Op.String(), between
+			mutated.at, mutated.operator = m.offset(n.OpPos), n.Op.String()
+			mutated.between = between
 		}
 	}
 	const function = ", func() bool { return ("
@@ -256,7 +257,7 @@ func mutated(text string, mutants []*mutant, numbers map[*mutant]int) string {
 			edits = append(edits, edit{m, m.at, 1, m.operator, m.between})
 		}
 	}
-	slices.SortFunc(edits, func(a, b edit) int { // they nest: the outer one opens first, closes last
+	slices.SortFunc(edits, func(a, b edit) int { // the outer opens first, closes last
 		outer := cmp.Or((b.end-b.start)-(a.end-a.start), numbers[a.mutant]-numbers[b.mutant])
 		if a.kind == 0 {
 			outer = -outer

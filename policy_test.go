@@ -383,8 +383,8 @@ func TestNothingButTheStandardLibrary(t *testing.T) {
 	}
 }
 
-// TestBinaryIsStatic looks into the built binary: it has no interpreter and no shared libraries, and
-// nothing of the tests or of the place where it was built.
+// TestBinaryIsStatic looks into the built binary: it needs no interpreter and no shared library, and
+// holds nothing of the tests or of the place where it was built.
 func TestBinaryIsStatic(t *testing.T) {
 	path := os.Getenv("MICROTICA_BINARY")
 	if path == "" {

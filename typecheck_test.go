@@ -180,8 +180,8 @@ func parseLibraries(all map[string]*library) {
 	running.Wait()
 }
 
-// trim drops what declares nothing, but would take time and memory: the bodies of functions, and the
-// elements of variables such as Unicode's tables.
+// trim drops what declares nothing, but would take time and memory: the bodies of functions, and
+// the elements of variables such as Unicode's tables.
 func trim(file *ast.File) {
 	for _, decl := range file.Decls {
 		if f, ok := decl.(*ast.FuncDecl); ok && f.Body != nil {
