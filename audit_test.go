@@ -75,7 +75,7 @@ var programFacts = sync.OnceValues(func() (*facts, error) {
 })
 
 // collect adds to f what the program refers to on this system.
-func (p *program) collect(f *facts) {
+func (p *checkedProgram) collect(f *facts) {
 	for name, file := range p.files {
 		f.files[name] = true
 		for _, spec := range file.Imports {
@@ -135,7 +135,7 @@ func declarations(decl ast.Decl) []declaration {
 }
 
 // collectUses adds what one declaration in a file refers to.
-func (p *program) collectUses(f *facts, file string, d declaration) {
+func (p *checkedProgram) collectUses(f *facts, file string, d declaration) {
 	ast.Inspect(d.node, func(n ast.Node) bool {
 		if e, ok := n.(ast.Expr); ok {
 			if spec, ok := d.node.(*ast.TypeSpec); !ok || e != spec.Type {
@@ -212,7 +212,7 @@ func withoutPointer(t types.Type) types.Type {
 
 // dangersOf returns the dangers that a use of object may be: the danger itself, or a method of an
 // interface through which a dangerous method can be called.
-func (p *program) dangersOf(object types.Object) []string {
+func (p *checkedProgram) dangersOf(object types.Object) []string {
 	if name, ok := p.dangers[object]; ok {
 		return []string{name}
 	}
@@ -240,7 +240,7 @@ func (p *program) dangersOf(object types.Object) []string {
 
 // twins returns the dangerous fields that a value of type t would open under another name: those
 // of a struct that converts to t, but is not t.
-func (p *program) twins(t types.Type) []string {
+func (p *checkedProgram) twins(t types.Type) []string {
 	if t == nil {
 		return nil
 	}
@@ -269,7 +269,7 @@ var variableName = regexp.MustCompile(`^([A-Z][A-Z0-9]*(_[A-Z0-9]+)*|[a-z]+_prox
 // app.getenv is called with; or, where the name is computed, all names in the function that calls
 // it and in what that function mentions; or a question mark where there are none. A function that
 // passes its own parameter on is followed to its callers.
-func (p *program) collectVariables(f *facts) {
+func (p *checkedProgram) collectVariables(f *facts) {
 	readers := map[types.Object]int{} // which argument is the name
 	for _, name := range []string{"app.getenv", "os.Getenv", "os.LookupEnv", "syscall.Getenv"} {
 		readers[p.object(name)] = 0
@@ -309,7 +309,7 @@ func namesIn(decl ast.Node) []*ast.Ident {
 }
 
 // collectReads adds the variables that one function reads through readers.
-func (p *program) collectReads(f *facts, file string, function *ast.FuncDecl,
+func (p *checkedProgram) collectReads(f *facts, file string, function *ast.FuncDecl,
 	readers map[types.Object]int, bodies map[types.Object]ast.Node) {
 	self := p.info.Defs[function.Name].(*types.Func)
 	parameters := slices.Collect(self.Signature().Params().Variables())
@@ -351,7 +351,7 @@ func (p *program) collectReads(f *facts, file string, function *ast.FuncDecl,
 }
 
 // callee returns what a call calls, nil where that is not a name.
-func (p *program) callee(call *ast.CallExpr) types.Object {
+func (p *checkedProgram) callee(call *ast.CallExpr) types.Object {
 	switch f := ast.Unparen(call.Fun).(type) {
 	case *ast.Ident:
 		return p.info.Uses[f]
@@ -362,7 +362,7 @@ func (p *program) callee(call *ast.CallExpr) types.Object {
 }
 
 // variableNames returns the constants under n that look like the name of a variable.
-func (p *program) variableNames(n ast.Node) set {
+func (p *checkedProgram) variableNames(n ast.Node) set {
 	names := set{}
 	ast.Inspect(n, func(n ast.Node) bool {
 		e, ok := n.(ast.Expr)

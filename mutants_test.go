@@ -34,7 +34,7 @@ type mutant struct {
 
 // mutator collects the mutants of one file.
 type mutator struct {
-	*program
+	*checkedProgram
 	name, text string
 	stack      []ast.Node
 	all        []*mutant
@@ -126,8 +126,8 @@ func (m *mutator) binary(n *ast.BinaryExpr) {
 	}
 }
 
-// isName matches codes, headers, words and fields, which other programs rely on.
-var isName = regexp.MustCompile(`^[A-Za-z0-9_./:-]+$`)
+// changeable matches codes, headers, words and fields, which other programs rely on.
+var changeable = regexp.MustCompile(`^[A-Za-z0-9_./:-]+$`)
 
 // constant adds the mutants of a constant expression: one more, another text, the other truth.
 func (m *mutator) constant(e ast.Expr, parent ast.Node) {
@@ -166,7 +166,7 @@ func (m *mutator) constant(e ast.Expr, parent ast.Node) {
 		}
 		m.wrap(e, what, call+t+"(", "))")
 	case constant.String:
-		if isName.MatchString(constant.StringVal(tv.Value)) { // not prose
+		if changeable.MatchString(constant.StringVal(tv.Value)) { // not prose
 			m.wrap(e, "another text", "mutText(%d, "+t+"(", "))")
 		}
 	}
@@ -284,7 +284,7 @@ func drawMutants(source map[string]string, count int, seed uint64) ([]*mutant, e
 	total := 0
 	random := rand.New(rand.NewPCG(seed, 0))
 	for _, name := range slices.Sorted(maps.Keys(p.files)) {
-		m := &mutator{program: p, name: name, text: source[name]}
+		m := &mutator{checkedProgram: p, name: name, text: source[name]}
 		ast.Inspect(p.files[name], m.visit)
 		random.Shuffle(len(m.all), func(i, j int) { m.all[i], m.all[j] = m.all[j], m.all[i] })
 		files[name] = m.all

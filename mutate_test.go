@@ -165,8 +165,8 @@ func inParallel(n int, do func(i int)) {
 	running.Wait()
 }
 
-// seconds is how long a test took, as it prints it.
-var seconds = regexp.MustCompile(`(?m)^--- PASS: \w+ \(([0-9.]+s)\)`)
+// tookSeconds is how long a test took, as it prints it.
+var tookSeconds = regexp.MustCompile(`(?m)^--- PASS: \w+ \(([0-9.]+s)\)`)
 
 // cover runs each test alone without a mutant, and notes how long it takes and what it reaches.
 func (r *mutationRun) cover(t *testing.T, tests []string) {
@@ -181,7 +181,7 @@ func (r *mutationRun) cover(t *testing.T, tests []string) {
 			t.Logf("%s fails without a mutant, and is left out", tests[i])
 			return
 		}
-		if match := seconds.FindStringSubmatch(out); match != nil {
+		if match := tookSeconds.FindStringSubmatch(out); match != nil {
 			r.took[tests[i]], _ = time.ParseDuration(match[1])
 		}
 		for _, line := range strings.Fields(string(lines)) {

@@ -91,7 +91,7 @@ type listed struct {
 
 var (
 	fileSet = token.NewFileSet()
-	parsed  sync.Map // the standard library's files by name: most are those of every system
+	libraryFiles  sync.Map // the standard library's files by name: most are those of every system
 )
 
 // libraries are filled when first asked for. Checking declarations alone takes a second for all
@@ -172,7 +172,7 @@ func parseLibraries(all map[string]*library) {
 				file, err := parser.ParseFile(fileSet, name, nil, parser.SkipObjectResolution)
 				if err == nil {
 					trim(file)
-					parsed.Store(name, file)
+					libraryFiles.Store(name, file)
 				}
 			}
 		}()
@@ -223,7 +223,7 @@ func (lib *library) Import(path string) (*types.Package, error) {
 	}
 	var files []*ast.File
 	for _, name := range p.files {
-		file, ok := parsed.Load(name)
+		file, ok := libraryFiles.Load(name)
 		if !ok {
 			return nil, fmt.Errorf("cannot parse %s", name)
 		}
@@ -260,8 +260,8 @@ func belongs(system, name, text string) (bool, error) {
 	return context.MatchFile(".", name)
 }
 
-// program is the program on one system, type-checked.
-type program struct {
+// checkedProgram is the program on one system, type-checked.
+type checkedProgram struct {
 	library *library
 	files   map[string]*ast.File
 	pkg     *types.Package
@@ -270,12 +270,12 @@ type program struct {
 }
 
 // compile parses and type-checks the files of source that belong to a system.
-func compile(source map[string]string, system string) (*program, error) {
+func compile(source map[string]string, system string) (*checkedProgram, error) {
 	all, err := libraries()
 	if err != nil {
 		return nil, err
 	}
-	p := &program{library: all[system], files: map[string]*ast.File{}, info: &types.Info{
+	p := &checkedProgram{library: all[system], files: map[string]*ast.File{}, info: &types.Info{
 		Types: map[ast.Expr]types.TypeAndValue{},
 		Defs:  map[*ast.Ident]types.Object{},
 		Uses:  map[*ast.Ident]types.Object{},
@@ -312,7 +312,7 @@ func compile(source map[string]string, system string) (*program, error) {
 // object returns what a danger's name means, or nil: key.raw is a method or field of a type of the
 // program, readKeyFile a function of it, net/http.Transport.RoundTrip one of a package, print one
 // of the language.
-func (p *program) object(name string) types.Object {
+func (p *checkedProgram) object(name string) types.Object {
 	dir, rest := path.Split(name)
 	parts := strings.Split(rest, ".")
 	pkg := p.pkg
