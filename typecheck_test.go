@@ -90,8 +90,8 @@ type listed struct {
 }
 
 var (
-	fileSet = token.NewFileSet()
-	libraryFiles  sync.Map // the standard library's files by name: most are those of every system
+	fileSet      = token.NewFileSet()
+	libraryFiles sync.Map // the standard library's files by name: most are those of every system
 )
 
 // libraries are filled when first asked for. Checking declarations alone takes a second for all
