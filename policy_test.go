@@ -40,6 +40,8 @@ var rooms = map[string]struct{ packages, os string }{
 	"tty_linux.go":  {"syscall", ""},
 	"tty_bsd.go":    {"syscall", ""},
 	"tty_other.go":  {"io/fs", ""},
+	"tls_go125.go":  {"", ""},
+	"tls_go126.go":  {"", ""},
 }
 
 // harmless are the packages that any file may import: they compute, and touch nothing outside the process.
