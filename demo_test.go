@@ -149,19 +149,20 @@ func TestConsoleBlocks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the documents show the shell and the paths of other systems")
 	}
-	const text = "a\n```console\n$ false\n$ echo $?\n1\n$ x=two; cat key.txt |\n> wc -l\n1\n```\n" +
-		"```sh\n$ not a session\n```\n\n```console\n$ echo $x one\n one\n\n$ echo two >&2\ntwo\n```\n"
+	const text = "```console\n$ false\n$ echo $?\n1\n$ x=two; cat key.txt |\n> wc -l\n1\n```\n" +
+		"```sh\n$ not a session\n```\n\n" +
+		"```console\n$ echo \" $x\" one\n one\n\n$ echo two >&2\ntwo\n```\n"
 	blocks := consoleBlocks(text)
 	want := [][]shownStep{
 		{{"false", ""}, {"echo $?", "1\n"}, {"x=two; cat key.txt |\nwc -l", "1\n"}},
-		{{"echo $x one", " one\n\n"}, {"echo two >&2", "two\n"}},
+		{{`echo " $x" one`, " one\n\n"}, {"echo two >&2", "two\n"}},
 	}
 	if got := fmt.Sprintf("%q", blocks); got != fmt.Sprintf("%q", want) {
 		t.Fatalf("got %s, want %q", got, want)
 	}
 	s := newSession(t, builtBinary(t))
 	got := [][]string{s.typed(blocks[0]), s.typed(blocks[1])}
-	printed := [][]string{{"", "1\n", "1\n"}, {" one\n", "two\n"}}
+	printed := [][]string{{"", "1\n", "1\n"}, {"  one\n", "two\n"}}
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", printed) {
 		t.Errorf("got %q, want %q", got, printed)
 	}
