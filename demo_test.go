@@ -149,12 +149,12 @@ func TestConsoleBlocks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the documents show the shell and the paths of other systems")
 	}
-	const text = "```console\n$ false\n$ echo $?\n1\n$ x=two; cat key.txt |\n> wc -l\n1\n```\n" +
+	const text = "```console\n$ false\n$ echo $?\n1\n$ x=two; cat key.txt |\n> grep -c mic_\n1\n```\n" +
 		"```sh\n$ not a session\n```\n\n" +
 		"```console\n$ echo \" $x\" one\n one\n\n$ echo two >&2\ntwo\n```\n"
 	blocks := consoleBlocks(text)
 	want := [][]shownStep{
-		{{"false", ""}, {"echo $?", "1\n"}, {"x=two; cat key.txt |\nwc -l", "1\n"}},
+		{{"false", ""}, {"echo $?", "1\n"}, {"x=two; cat key.txt |\ngrep -c mic_", "1\n"}},
 		{{`echo " $x" one`, " one\n\n"}, {"echo two >&2", "two\n"}},
 	}
 	if got := fmt.Sprintf("%q", blocks); got != fmt.Sprintf("%q", want) {
