@@ -149,7 +149,8 @@ func TestConsoleBlocks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the documents show the shell and the paths of other systems")
 	}
-	const text = "```console\n$ false\n$ echo $?\n1\n$ x=two; cat key.txt |\n> grep -c mic_\n1\n```\n" +
+	const text = "```console\n$ false\n$ echo $?\n1\n" +
+		"$ x=two; cat key.txt |\n> grep -c mic_\n1\n```\n" +
 		"```sh\n$ not a session\n```\n\n" +
 		"```console\n$ echo \" $x\" one\n one\n\n$ echo two >&2\ntwo\n```\n"
 	blocks := consoleBlocks(text)

@@ -102,7 +102,7 @@ func TestFaults(t *testing.T) {
 		{function(61), "x.go:3:1: f has more than 60 lines"},
 		{comment(100), ""},
 		{comment(101), "x.go:4:1: the line has more than 100 columns"},
-		{"package main\n\nfunc f() { f(); f() }\n", "x.go:3:17: a second statement is in this line"},
+		{"package p\n\nfunc f() { f(); f() }\n", "x.go:3:17: a second statement is in this line"},
 		{"package main\nfunc f() {}\n", "x.go:1:1: gofmt would change this file"},
 		{"package", "x.go:1:8: expected 'IDENT', found 'EOF'"},
 	} {
