@@ -154,7 +154,7 @@ func manyProjects(n int) []byte {
 			b.WriteByte(',')
 		}
 		fmt.Fprintf(&b, `{"id":"%024x","name":"project %d",`, i*7919, i)
-		fmt.Fprintf(&b, `"description":"A project with environments, number %d of a team of many",`, i)
+		fmt.Fprintf(&b, `"description":"A project with environments, number %d of a team",`, i)
 		fmt.Fprintf(&b, `"paymentPlan":"%s",`, []string{"free", "pro"}[i%2])
 		fmt.Fprintf(&b, `"createdAt":%d,"partnerId":null,`, int64(1700000000000)+int64(i))
 		fmt.Fprintf(&b, `"active":true,"count":%d.5}`, i)

@@ -23,7 +23,9 @@ func TestBinaryHasTheTLSDefaultsOfItsGo(t *testing.T) {
 			settings = strings.Split(s.Value, ",")
 		}
 	}
-	isAtLeast := func(release string) bool { return goversion.Compare(info.GoVersion, release) >= 0 }
+	isAtLeast := func(release string) bool {
+		return goversion.Compare(info.GoVersion, release) >= 0
+	}
 	for _, want := range []struct{ setting, since string }{
 		{"tlssha1=0", "go1.25"},
 		{"tlssecpmlkem=1", "go1.26"},
