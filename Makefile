@@ -104,12 +104,13 @@ dist: ## pack the program for every platform, with checksums, into dist/ (no tar
 verify-dist: ## build the archives again, in another directory and without a cache, and compare
 	@test -f dist/SHA256SUMS || { echo "run make dist first" >&2; exit 1; }
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+	version=$$(sed -n 's/.*  microtica_\(.*\)_linux_amd64.tar.gz/\1/p' dist/SHA256SUMS) && \
 	cp -R .ci *.go *.md LICENSE Makefile go.mod testdata "$$copy" && \
-	GOCACHE="$$copy/.cache" $(MAKE) -s -C "$$copy" dist >/dev/null && \
+	GOCACHE="$$copy/.cache" $(MAKE) -s -C "$$copy" dist VERSION="$$version" >/dev/null && \
 	for f in dist/*.tar.gz dist/*.zip dist/SHA256SUMS; do cmp "$$f" "$$copy/$$f" || exit 1; done && \
 	echo "another directory and an empty build cache make the same bytes"
 
-SIGNING_KEY =
+SIGNING_KEY ?=
 export SIGNING_KEY
 sign: ## sign dist/SHA256SUMS with an SSH key: make sign SIGNING_KEY=FILE
 	@test -n "$$SIGNING_KEY" || { echo "name the key: make sign SIGNING_KEY=FILE" >&2; exit 2; }
