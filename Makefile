@@ -58,7 +58,8 @@ lint: ## check the house rules, go vet for each system, staticcheck
 	@echo "go vet" && $(GO) vet .
 	@for p in $(ABROAD); do echo "go vet for $$p"; \
 	CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet . || exit 1; done
-	@if why=$$(go run $(STATICCHECK) -version 2>&1); then echo staticcheck && go run $(STATICCHECK) .; \
+	@if why=$$(go run $(STATICCHECK) -version 2>&1); then \
+	echo staticcheck && go run $(STATICCHECK) .; \
 	else echo "SKIPPED staticcheck: $$(echo "$$why" | tail -n 1)"; fi
 
 race: ## run the tests under the race detector
@@ -72,7 +73,8 @@ static: build ## check that the binary is static and holds nothing but the stand
 
 SIZE = large
 torture: ## try hard to lose or leak the key: the large numbers that SECURITY.md quotes
-	@$(call quietly,MICROTICA_TORTURE=$(SIZE) $(GO) test -count=1 -timeout 60m -run '^TestTorture' -v .)
+	@$(call quietly,MICROTICA_TORTURE=$(SIZE) \
+	$(GO) test -count=1 -timeout 60m -run '^TestTorture' -v .)
 
 audit: ## print what each file may touch, and who calls what is dangerous
 	@$(call quietly,MICROTICA_AUDIT=1 $(GO) test -count=1 -run '^TestAudit$$' -v .)
@@ -97,7 +99,7 @@ dist: ## pack the program for every platform, with checksums, into dist/ (no tar
 	$(check-version)
 	@rm -rf dist
 	@go=go$$(cat .ci/go-version); test "$$(go env GOVERSION)" = "$$go" || \
-	echo "note: releases are built with $$go, this is $$(go env GOVERSION): the bytes will differ" >&2
+	echo "note: releases are built with $$go, not $$(go env GOVERSION): the bytes will differ" >&2
 	@$(call quietly,MICROTICA_DIST=dist MICROTICA_PLATFORMS='$(PLATFORMS)' \
 	$(GO) test -count=1 -timeout 30m -run '^TestDist$$')
 
