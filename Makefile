@@ -1,68 +1,125 @@
-# The targets for users are build, demo, test and help; the others are for those who change the program.
+# Users need build, demo, test and help; the other targets are for those who change the program.
+# This is a GNU makefile: on FreeBSD, say gmake.
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PLATFORMS = $(foreach os,linux darwin windows freebsd,$(os)/amd64 $(os)/arm64)
-
-# No cgo, so static; no HTTP/2; nothing that tells the place of the build. The tests are built the same way, so that both share
-# the build cache. (The Go tool wants a cache even where there is no home directory.)
-export GOFLAGS = -trimpath -buildvcs=false -tags=nethttpomithttp2
-ifeq ($(HOME)$(XDG_CACHE_HOME)$(GOCACHE),)
-export GOCACHE = $(CURDIR)/.cache/go-build
+# VERSION is what the binary calls itself. A tag v0.1.0 and VERSION=0.1.0 mean the same. Whatever it
+# holds reaches the shell as an environment variable and is never part of a command.
+ifeq ($(origin VERSION),undefined)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null | tr -c '0-9A-Za-z.+_\n-' -)
 endif
+override VERSION := $(or $(strip $(value VERSION)),dev)
+ifneq ($(filter $(foreach digit,0 1 2 3 4 5 6 7 8 9,v$(digit)%),$(VERSION)),)
+override VERSION := $(VERSION:v%=%)
+endif
+export VERSION
+
+# Build without cgo, so that the binary is static, without HTTP/2, and without a trace of where it
+# was built. The tests are built the same way, and so share the build cache.
+export GOFLAGS = -trimpath -buildvcs=false -tags=nethttpomithttp2
 GO = CGO_ENABLED=0 go
-LDFLAGS = -s -w -X main.version=$(VERSION)
 BINARY = ./microtica$(shell go env GOEXE)
 
+# Go needs a build cache even where the user has no home directory.
+ifeq ($(GOCACHE)$(XDG_CACHE_HOME),)
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo usable),usable)
+export GOCACHE = $(CURDIR)/.cache/go-build
+endif
+endif
+
+# The first of these is the platform of most users; for the others, lint vets one architecture each.
+PLATFORMS = $(foreach os,linux darwin windows freebsd,$(os)/amd64 $(os)/arm64)
+ABROAD = linux/386 darwin/arm64 windows/amd64 freebsd/amd64
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Run a command without the lines that only say a test began or passed; its exit status is kept.
+QUIET = -e '/^=== /d' -e '/^ *--- PASS/d' -e '/^PASS$$/d' -e '/^ok  /d'
+define quietly
+exec 4>&1; exit $$({ { $(1) 2>&1; echo $$? >&3; } | sed $(QUIET) >&4; } 3>&1)
+endef
+
+# Archives and binaries are named for VERSION, so it may hold only what is safe in a file name.
+define check-version
+@case "$$VERSION" in *[!0-9A-Za-z.+_-]*) \
+echo "VERSION may hold letters, digits, and . + _ - only" >&2; exit 2;; esac
+endef
+
 build: ## build the static binary, ./microtica
-	$(GO) build -ldflags '$(LDFLAGS)' -o $(BINARY) .
+	$(check-version)
+	$(GO) build -ldflags "-s -w -X main.version=$$VERSION" -o $(BINARY) .
 
 test: ## run the tests
-	$(GO) test -count=1 .
+	$(GO) test -count=1 -parallel 16 $(TESTFLAGS) .
 
-demo: build ## take the binary through login, whoami and the lists, against a fake of the API
-	@MICROTICA_DEMO=$(BINARY) $(GO) test -count=1 -run '^TestDemo$$'
+demo: build ## show login, whoami and the lists, against a fake of the API on this machine
+	@$(call quietly,MICROTICA_DEMO=$(BINARY) $(GO) test -count=1 -run '^TestDemo$$')
 
-lint: ## gofmt, go vet on every platform, staticcheck
-	@files=$$(gofmt -l .) && test -z "$$files" || { echo "not formatted: $$files"; exit 1; }
-	@for p in $(PLATFORMS); do echo "go vet $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet . || exit 1; done
-	@if go run $(STATICCHECK) -version >/dev/null 2>&1; then echo staticcheck; go run $(STATICCHECK) ./...; \
-	else echo "staticcheck cannot be downloaded here: SKIPPED"; fi
+lint: ## check the house rules, go vet for each system, staticcheck
+	@echo "gofmt, 100 columns, one statement a line, 60 lines a function"
+	@$(call quietly,MICROTICA_LINT=1 $(GO) test -count=1 -run '^TestHouseRules$$')
+	@echo "go vet" && $(GO) vet .
+	@for p in $(ABROAD); do echo "go vet for $$p"; \
+	CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go vet . || exit 1; done
+	@if why=$$(go run $(STATICCHECK) -version 2>&1); then \
+	echo staticcheck && go run $(STATICCHECK) .; \
+	else echo "SKIPPED staticcheck: $$(echo "$$why" | tail -n 1)"; fi
 
 race: ## run the tests under the race detector
-	@if command -v $$(go env CC) >/dev/null; then CGO_ENABLED=1 go test -race -count=1 .; \
-	else echo "no C compiler, which go test -race needs: SKIPPED"; fi
+	@if command -v "$$(go env CC)" >/dev/null; then \
+	CGO_ENABLED=1 go test -race -count=1 -parallel 16 $(TESTFLAGS) .; \
+	else echo "SKIPPED race: go test -race needs a C compiler, and there is no $$(go env CC)"; fi
 
-static: build ## check that the binary is static and that nothing but the standard library is in it
-	MICROTICA_BINARY=$(BINARY) $(GO) test -count=1 -run '^Test(BinaryIsStatic|NothingButTheStandardLibrary)$$' .
+static: build ## check that the binary is static and holds nothing but the standard library
+	MICROTICA_BINARY=$(BINARY) \
+	$(GO) test -count=1 -run '^Test(BinaryIsStatic|NothingButTheStandardLibrary)$$' .
 
-check: lint race static demo ## all that make test does not check
+SIZE = large
+torture: ## try hard to lose or leak the key: the large numbers that SECURITY.md quotes
+	@$(call quietly,MICROTICA_TORTURE=$(SIZE) \
+	$(GO) test -count=1 -timeout 60m -run '^TestTorture' -v .)
 
-ci: test check ## everything
+audit: ## print what each file may touch, and who calls what is dangerous
+	@$(call quietly,MICROTICA_AUDIT=1 $(GO) test -count=1 -run '^TestAudit$$' -v .)
+
+mutate: ## break the program in hundreds of ways, and see that a test notices each
+	@$(call quietly,MICROTICA_MUTATE=1 $(GO) test -count=1 -timeout 60m -run '^TestMutate$$' -v .)
+
+check: lint race static demo ## all that make test does not check, with small torture
+	@$(MAKE) --no-print-directory torture SIZE=small
+
+ci: test check ## everything that must hold before a change lands
 
 bench: build ## time the binary against curl, jq and a bare Go program
-	@MICROTICA_BENCH=$(BINARY) $(GO) test -count=1 -timeout 30m -run '^TestBench$$'
+	@$(call quietly,MICROTICA_BENCH=$(BINARY) $(GO) test -count=1 -timeout 30m -run '^TestBench$$')
 
-# What awk drops is the noise of -v; it fails where a test does.
-torture: ## run the tests that try to lose or leak the key with the large numbers that README quotes
-	@MICROTICA_TORTURE=1 $(GO) test -count=1 -timeout 60m -run '^TestTorture' -v . 2>&1 | \
-	awk '!/^=== / && !/^ *--- PASS/; /^(FAIL|panic)/ { bad = 1 } END { exit bad }'
-
-FUZZTIME ?= 1000000x
+FUZZTIME = 1000000x
 fuzz: ## run each fuzz target a million times
-	@for f in $$($(GO) test -list '^Fuzz' . | grep ^Fuzz); do echo "$$f"; \
-	$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x . || exit 1; done
+	@for f in $$($(GO) test -list '^Fuzz' . | grep ^Fuzz); do echo "$$f"; $(GO) test -run '^$$' \
+	-fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x . || exit 1; done
 
-dist: ## pack the program for every platform, with checksums, into dist/ (Go writes the archives, no tar is needed)
-	rm -rf dist
-	@MICROTICA_DIST=$(CURDIR)/dist MICROTICA_VERSION=$(VERSION) MICROTICA_PLATFORMS='$(PLATFORMS)' \
-	$(GO) test -count=1 -timeout 30m -run '^TestDist$$'
+dist: ## pack the program for every platform, with checksums, into dist/ (no tar or zip is needed)
+	$(check-version)
+	@rm -rf dist
+	@go=go$$(cat .ci/go-version); test "$$(go env GOVERSION)" = "$$go" || \
+	echo "note: releases are built with $$go, not $$(go env GOVERSION): the bytes will differ" >&2
+	@$(call quietly,MICROTICA_DIST=dist MICROTICA_PLATFORMS='$(PLATFORMS)' \
+	$(GO) test -count=1 -timeout 30m -run '^TestDist$$')
 
-verify-dist: ## build the archives again in another directory, and compare
-	@test -f dist/SHA256SUMS || { echo "run make dist first"; exit 1; }
-	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R *.go go.mod Makefile README.md LICENSE testdata "$$copy" && \
-	$(MAKE) -C "$$copy" dist VERSION=$(VERSION) >/dev/null && for f in dist/*; do cmp "$$f" "$$copy/$$f" || exit 1; done && \
-	echo "another directory makes the same bytes"
+verify-dist: ## build the archives again, in another directory and without a cache, and compare
+	@test -f dist/SHA256SUMS || { echo "run make dist first" >&2; exit 1; }
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+	version=$$(sed -n 's/.*  microtica_\(.*\)_linux_amd64.tar.gz/\1/p' dist/SHA256SUMS) && \
+	cp -R .ci *.go *.md LICENSE Makefile go.mod testdata "$$copy" && \
+	GOCACHE="$$copy/.cache" $(MAKE) -s -C "$$copy" dist VERSION="$$version" >/dev/null && \
+	for f in SHA256SUMS $$(sed 's/.*  //' dist/SHA256SUMS); do \
+	cmp "dist/$$f" "$$copy/dist/$$f" || exit 1; done && \
+	echo "another directory and an empty build cache make the same bytes"
+
+SIGNING_KEY ?=
+export SIGNING_KEY
+sign: ## sign dist/SHA256SUMS with an SSH key: make sign SIGNING_KEY=FILE
+	@test -n "$$SIGNING_KEY" || { echo "name the key: make sign SIGNING_KEY=FILE" >&2; exit 2; }
+	@test -f dist/SHA256SUMS || { echo "run make dist first" >&2; exit 1; }
+	@rm -f dist/SHA256SUMS.sig
+	ssh-keygen -Y sign -n file -f "$$SIGNING_KEY" dist/SHA256SUMS
 
 clean: ## remove what make made
 	rm -rf microtica microtica.exe dist .cache
@@ -70,4 +127,6 @@ clean: ## remove what make made
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' Makefile
 
-.PHONY: build test demo lint race static check ci bench dist verify-dist torture fuzz clean help
+.NOTPARALLEL:
+.PHONY: build test demo lint race static torture audit mutate check ci bench fuzz dist verify-dist
+.PHONY: sign clean help

@@ -8,4 +8,6 @@ import (
 )
 
 // pageFaults returns how many pages a process that has ended took without reading the disk.
-func pageFaults(s *os.ProcessState) float64 { return float64(s.SysUsage().(*syscall.Rusage).Minflt) }
+func pageFaults(s *os.ProcessState) float64 {
+	return float64(s.SysUsage().(*syscall.Rusage).Minflt)
+}

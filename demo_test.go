@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,132 +14,190 @@ import (
 	"time"
 )
 
-// session runs command lines as a user types them, with the real binary, a home directory of its own and the fake API.
+// session is a home directory of its own, with the fake API and the real binary.
 type session struct {
 	t      testing.TB
 	api    *fakeAPI
 	home   string
 	binary string
+	env    []string
 }
 
-func newSession(t testing.TB) *session {
-	s := &session{t: t, api: newFakeAPI(t), home: t.TempDir(), binary: os.Getenv("MICROTICA_DEMO")}
-	if s.binary == "" {
-		s.binary = builtBinary(t)
+func newSession(t testing.TB, binary string) *session {
+	t.Helper()
+	s := &session{t: t, api: newFakeAPI(t), home: t.TempDir(), binary: binary}
+	s.env = []string{
+		"HOME=" + s.home,
+		"USERPROFILE=" + s.home,
+		"MICROTICA_API_URL=" + s.api.base(),
+		"PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),
 	}
-	for name, text := range map[string]string{"key.txt": testKey + "\n", "revoked.txt": otherKey + "\n"} {
-		if err := os.WriteFile(filepath.Join(s.home, name), []byte(text), 0o600); err != nil {
+	for name, text := range map[string]string{"key.txt": testKey, "revoked.txt": otherKey} {
+		if err := os.WriteFile(filepath.Join(s.home, name), []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return s
 }
 
-// typed carries out a line such as
-//
-//	NAME=VALUE microtica words 'quoted words' < FILE
-//
-// and returns all that came to the terminal, and the exit status. ~ is the home directory.
-func (s *session) typed(line string) (string, int) {
+// run runs a program in the home directory, for a minute at most, and returns everything that it
+// put on the screen, and its exit status.
+func (s *session) run(stdin, program string, args ...string) (string, int) {
 	s.t.Helper()
-	env := []string{"HOME=" + s.home, "USERPROFILE=" + s.home, "MICROTICA_API_URL=" + s.api.base()}
-	command, file, _ := strings.Cut(line, " < ")
-	var words []string
-	for i, part := range strings.Split(command, "'") {
-		if i%2 == 1 {
-			words = append(words, part)
-		} else {
-			words = append(words, strings.Fields(strings.ReplaceAll(part, "~", s.home))...)
-		}
-	}
-	for strings.Contains(words[0], "=") {
-		env, words = append(env, words[0]), words[1:]
-	}
-	if words[0] != "microtica" {
-		s.t.Fatalf("cannot run %q", line)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var screen bytes.Buffer
-	cmd := exec.CommandContext(ctx, s.binary, words[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = env, &screen, &screen
-	if file != "" {
-		stdin, err := os.Open(filepath.Join(s.home, file))
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		defer stdin.Close()
-		cmd.Stdin = stdin
-	}
-	if err := cmd.Run(); cmd.ProcessState == nil {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.Env, cmd.Stdin = s.home, s.env, strings.NewReader(stdin)
+	cmd.Stdout, cmd.Stderr = &screen, &screen
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		s.t.Fatal(err)
 	}
 	return screen.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestDemo takes the binary through its commands. With MICROTICA_DEMO naming a binary, it shows what it does: that is make demo.
+// TestDemo takes the binary through a first session. Where MICROTICA_DEMO names the binary it also
+// shows the session: that is make demo, which ends with what the last command printed.
 func TestDemo(t *testing.T) {
-	show := func(format string, args ...any) {
-		if os.Getenv("MICROTICA_DEMO") != "" {
-			fmt.Printf(format, args...)
-		}
+	t.Parallel()
+	binary, show := os.Getenv("MICROTICA_DEMO"), fmt.Printf
+	if binary == "" {
+		binary = builtBinary(t)
+		show = func(string, ...any) (int, error) { return 0, nil }
 	}
-	s := newSession(t)
-	show("A fake of the API listens on %s; the home directory is a temporary one.\n", s.api.base())
-	for _, step := range []struct {
-		line string
-		code int
-	}{
-		{"microtica login < key.txt", 0},
-		{"microtica whoami", 0},
-		{"microtica project list", 0},
-		{"microtica env list --project 5f1c", 0},
-		{"microtica project list --json", 0},
-		{"MICROTICA_TOKEN_FILE=~/revoked.txt microtica whoami", 3},
-		{"microtica logout", 0},
-	} {
-		output, code := s.typed(step.line)
-		show("\n$ %s\n%s[exit status %d]\n", step.line, output, code)
-		if code != step.code {
-			t.Errorf("%s: exit status %d, want %d\n%s", step.line, code, step.code, output)
-		}
-	}
-	show("\n")
-}
-
-// TestREADMEShowsWhatTheBinaryDoes carries out every command that README shows at a prompt, and compares to the
-// letter, with /home/ana for the home directory and the default API for the fake.
-func TestREADMEShowsWhatTheBinaryDoes(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("README shows the paths of other systems")
-	}
-	text, err := os.ReadFile("README.md")
+	binary, err := filepath.Abs(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSession(t)
-	count := 0
-	for i, block := range strings.Split(string(text), "```") {
-		shown, isSession := strings.CutPrefix(block, "console\n")
-		if i%2 == 0 || !isSession {
-			continue
+	s := newSession(t, binary)
+	show("A fake of Microtica's API answers here; ~ is a temporary home directory.\n")
+	for _, step := range []struct{ args, want string }{
+		{"login < key.txt", "Saved API key mic_d60bea1d to ~/.microtica/credentials\n"},
+		{"whoami", "via:                apikey\n" +
+			"api key prefix:     mic_d60bea1d\n" +
+			"api reachable:      true\n" +
+			"projects visible:   2\n"},
+		{"project list", "ID    NAME\n5f1c  shop\n77aa  blog\n"},
+		{"env list --project 5f1c", "ID  NAME        STATUS    LAST DEPLOYED\n" +
+			"e1  production  deployed  2026-09-23 09:07\n" +
+			"e2  staging     pending   -\n"},
+	} {
+		args, stdin := step.args, ""
+		if command, hasInput := strings.CutSuffix(args, " < key.txt"); hasInput {
+			args, stdin = command, testKey+"\n"
 		}
-		code := 0
-		for _, step := range strings.Split("\n"+shown, "\n$ ")[1:] {
-			line, want, _ := strings.Cut(strings.TrimSuffix(step, "\n")+"\n", "\n")
-			var got string
-			if line == "echo $?" {
-				got = fmt.Sprintln(code)
-			} else {
-				got, code = s.typed(line)
-				got = strings.NewReplacer(s.home, "/home/ana", s.api.base(), defaultAPI).Replace(got)
-			}
-			if count++; got != want {
-				t.Errorf("$ %s\nREADME shows\n%s\nthe binary prints\n%s", line, want, got)
-			}
+		screen, code := s.run(stdin, binary, strings.Fields(args)...)
+		screen = strings.ReplaceAll(screen, s.home, "~")
+		show("\n$ microtica %s\n%s", step.args, screen)
+		if got := filepath.ToSlash(screen); got != step.want || code != 0 {
+			t.Errorf("microtica %s: exit status %d\n%s\nwant\n%s", step.args, code, got, step.want)
 		}
 	}
-	if count < 8 {
-		t.Errorf("README shows only %d commands", count)
+}
+
+// shownStep is a command that a document shows at a prompt, and what it shows below.
+type shownStep struct{ line, want string }
+
+// consoleBlocks returns the commands of each ```console block of a document. A line that begins
+// with "$ " is a command, lines with "> " continue it, everything up to the next one is its output.
+func consoleBlocks(text string) [][]shownStep {
+	var blocks [][]shownStep
+	for i, part := range strings.Split("\n"+text, "\n```") {
+		shown, isConsole := strings.CutPrefix(part, "console\n")
+		if i%2 == 0 || !isConsole {
+			continue
+		}
+		var steps []shownStep
+		for _, step := range strings.Split("\n"+shown, "\n$ ")[1:] {
+			line, want, _ := strings.Cut(step+"\n", "\n")
+			for strings.HasPrefix(want, "> ") {
+				more, rest, _ := strings.Cut(want[2:], "\n")
+				line, want = line+"\n"+more, rest
+			}
+			steps = append(steps, shownStep{line, want})
+		}
+		blocks = append(blocks, steps)
+	}
+	return blocks
+}
+
+// typed carries out the commands of a block in one shell, and returns what each printed.
+func (s *session) typed(steps []shownStep) []string {
+	s.t.Helper()
+	shell := "bash"
+	if _, err := exec.LookPath(shell); err != nil {
+		shell = "sh"
+	}
+	const mark = "\x01end of step\x01"
+	var script strings.Builder
+	for _, step := range steps {
+		// The mark must not change what $? is for the next command.
+		script.WriteString(step.line + "\nstatus=$?; printf '" + mark + "'; (exit $status)\n")
+	}
+	screen, _ := s.run("", shell, "-c", script.String())
+	printed := strings.Split(strings.TrimSuffix(screen, mark), mark)
+	if len(printed) != len(steps) {
+		s.t.Fatalf("the shell did not carry out every step of %q:\n%s", steps, screen)
+	}
+	return printed
+}
+
+// TestConsoleBlocks tries the reading and typing of such blocks.
+func TestConsoleBlocks(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the documents show the shell and the paths of other systems")
+	}
+	const text = "```console\n$ false\n$ echo $?\n1\n" +
+		"$ x=two; cat key.txt |\n> grep -c mic_\n1\n```\n" +
+		"```sh\n$ not a session\n```\n\n" +
+		"```console\n$ echo \" $x\" one\n one\n\n$ echo two >&2\ntwo\n```\n"
+	blocks := consoleBlocks(text)
+	want := [][]shownStep{
+		{{"false", ""}, {"echo $?", "1\n"}, {"x=two; cat key.txt |\ngrep -c mic_", "1\n"}},
+		{{`echo " $x" one`, " one\n\n"}, {"echo two >&2", "two\n"}},
+	}
+	if got := fmt.Sprintf("%q", blocks); got != fmt.Sprintf("%q", want) {
+		t.Fatalf("got %s, want %q", got, want)
+	}
+	s := newSession(t, builtBinary(t))
+	got := [][]string{s.typed(blocks[0]), s.typed(blocks[1])}
+	printed := [][]string{{"", "1\n", "1\n"}, {"  one\n", "two\n"}}
+	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", printed) {
+		t.Errorf("got %q, want %q", got, printed)
+	}
+}
+
+// TestDocumentsShowWhatTheBinaryDoes carries out every command that a document shows at a prompt in
+// a ```console block, and compares to the letter. Each document begins in a home directory that
+// holds key.txt and revoked.txt, is called /home/ana, and has the default API.
+func TestDocumentsShowWhatTheBinaryDoes(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the documents show the shell and the paths of other systems")
+	}
+	least := map[string]int{"README.md": 8, "SECURITY.md": 0, "CONTRIBUTING.md": 0}
+	for name, want := range least {
+		text, err := os.ReadFile(name)
+		if err != nil && !(errors.Is(err, os.ErrNotExist) && want == 0) {
+			t.Fatal(err)
+		}
+		s := newSession(t, builtBinary(t))
+		shown := strings.NewReplacer(s.home, "/home/ana", s.api.base(), defaultAPI)
+		count := 0
+		for _, steps := range consoleBlocks(string(text)) {
+			got := s.typed(steps)
+			for i, step := range steps {
+				if text := shown.Replace(got[i]); text != step.want {
+					t.Errorf("%s shows\n$ %s\n%s\nthe shell prints\n%s",
+						name, step.line, step.want, text)
+				}
+				count++
+			}
+		}
+		if count < want {
+			t.Errorf("%s shows only %d commands", name, count)
+		}
 	}
 }
