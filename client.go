@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -110,8 +109,8 @@ func (c *client) projects(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, ok := field(answer, "projects")
-	if !ok {
+	list := field(answer, "projects")
+	if list == nil {
 		list = answer // it may be the bare array
 	}
 	return list, c.checkList(list, "projects")
@@ -129,8 +128,7 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	entities, _ := field(answer, "entities")
-	list, _ := field(entities, "stages")
+	list := field(field(answer, "entities"), "stages")
 	return list, c.checkList(list, "environments")
 }
 
@@ -140,7 +138,7 @@ func (c *client) me(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if via, _ := field(answer, "via"); via != "apikey" && via != "user" {
+	if via := field(answer, "via"); via != "apikey" && via != "user" {
 		return c.badResponse("it does not say who the key is")
 	}
 	return nil
@@ -148,17 +146,13 @@ func (c *client) me(ctx context.Context) error {
 
 // checkList fails unless list is an array of objects.
 func (c *client) checkList(list any, what string) error {
-	objects := true
-	isList := eachElement(list, func(element any) bool {
-		n, ok := element.(node)
-		objects = ok && n.isObject()
-		return objects
-	})
-	switch {
-	case !isList:
+	if typeOf(list) != "array" {
 		return c.badResponse("it holds no list of " + what)
-	case !objects:
-		return c.badResponse("its list of " + what + " holds something else than objects")
+	}
+	for element := range elements(list) {
+		if typeOf(element) != "object" {
+			return c.badResponse("its list of " + what + " holds something else than objects")
+		}
 	}
 	return nil
 }
@@ -176,7 +170,7 @@ type verdict struct {
 func (c *client) tryKey(ctx context.Context) verdict {
 	list, err := c.projects(ctx)
 	if err == nil {
-		return verdict{accepted: true, visible: number(strconv.Itoa(arrayLength(list)))}
+		return verdict{accepted: true, visible: number(strconv.Itoa(length(list)))}
 	}
 	var f *failure
 	errors.As(err, &f)
@@ -268,18 +262,20 @@ func (c *client) once(ctx context.Context, what string, u *url.URL, try int) (an
 	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which may stay open
 		return nil, final, c.statusFailure(res.StatusCode, nil, what, nil)
 	}
-	var body bytes.Buffer
+	var body strings.Builder
 	if 0 < res.ContentLength && res.ContentLength <= maxBodyBytes {
-		body.Grow(int(res.ContentLength) + bytes.MinRead)
+		body.Grow(int(res.ContentLength))
 	}
-	if _, err := body.ReadFrom(io.LimitReader(res.Body, maxBodyBytes+1)); err != nil {
+	if _, err := io.Copy(&body, io.LimitReader(res.Body, maxBodyBytes+1)); err != nil {
 		return nil, final, c.unreachable(ctx, err, answered)
 	}
 	if body.Len() > maxBodyBytes {
 		return nil, final, c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
 	}
 	secret, shown := c.mask()
-	answer, err = decodeJSON(body.Bytes(), secret, shown)
+	answer, err = parseJSON(maskStrings(body.String(), func(text string) string {
+		return strings.ReplaceAll(text, secret, shown)
+	}))
 	if res.StatusCode >= 200 && res.StatusCode <= 299 {
 		if err != nil {
 			return nil, final, c.badResponse("it is not JSON")

@@ -395,7 +395,7 @@ func TestAnAnswerIsTheAPIsOrAnError(t *testing.T) {
 		{`{"projects":[{}],"next":null}`, "[{}]", ""},
 		{`{"projects":[{"id":1}],"projects":[{"id":2}]}`, `[{"id":2}]`, ""},
 		{`{"projects":null,"\u0070rojects":[]}`, `[]`, ""},
-		{`[{"a":1,"b":2,"a":3}]`, `[{"a":3,"b":2}]`, ""},
+		{`[{"a":1,"b":2,"a":3}]`, `[{"a":1,"b":2,"a":3}]`, ""},
 		{`[{"n":"\ud800","m":"\udc00\ud800"}]`, `[{"n":"�","m":"��"}]`, ""},
 		{"[{\"n\":\"a\xff\u009b\"}]", `[{"n":"a\ufffd\u009b"}]`, ""},
 		{deep(10000), deep(10000), ""},

@@ -51,7 +51,7 @@ func checkProject(id, source string) error {
 // lastDeployed returns an environment's time of last deployment, in UTC to the minute. The API gives a number, which is taken
 // for milliseconds since 1970, as other times there are; a time outside the years 0 to 9999 is none.
 func lastDeployed(environment any) string {
-	value, _ := field(environment, "lastDeployed")
+	value := field(environment, "lastDeployed")
 	digits, ok := value.(number)
 	if !ok {
 		return "-"

@@ -149,7 +149,7 @@ func (c *client) insecure(err error) *failure {
 // points, if anywhere.
 func (c *client) statusFailure(status int, location *url.URL, what string, answer any) *failure {
 	said := ""
-	value, _ := field(answer, "message")
+	value := field(answer, "message")
 	if text, _ := value.(string); text != "" {
 		said = ": " + c.quote(text)
 	}

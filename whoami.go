@@ -33,7 +33,7 @@ func runWhoami(ctx context.Context, a *app) error {
 			{"api reachable:", "apiReachable"},
 			{"projects visible:", "projectsVisible"},
 		} {
-			value, _ := field(report, line[1])
+			value := field(report, line[1])
 			if value == nil {
 				value = "unknown"
 			}
