@@ -69,8 +69,8 @@ func (c *client) projects(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, ok := field(answer, "projects")
-	if !ok {
+	list := field(answer, "projects")
+	if list == nil {
 		list = answer // it may be the bare array
 	}
 	return list, c.checkList(list, "projects")
@@ -91,8 +91,7 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	entities, _ := field(answer, "entities")
-	list, _ := field(entities, "stages")
+	list := field(field(answer, "entities"), "stages")
 	return list, c.checkList(list, "environments")
 }
 
@@ -116,7 +115,7 @@ func (c *client) me(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if via, _ := field(answer, "via"); via != "apikey" && via != "user" {
+	if via := field(answer, "via"); via != "apikey" && via != "user" {
 		return c.badResponse("it does not say whose the key is")
 	}
 	return nil
@@ -124,16 +123,13 @@ func (c *client) me(ctx context.Context) error {
 
 // checkList fails unless list is an array of objects; what names them.
 func (c *client) checkList(list any, what string) error {
-	objects := true
-	isList := eachElement(list, func(element any) bool {
-		objects = typeOf(element) == "object"
-		return objects
-	})
-	switch {
-	case !isList:
+	if typeOf(list) != "array" {
 		return c.badResponse("it has no list of " + what)
-	case !objects:
-		return c.badResponse("its list of " + what + " has an element that is not an object")
+	}
+	for element := range elements(list) {
+		if typeOf(element) != "object" {
+			return c.badResponse("its list of " + what + " has an element that is not an object")
+		}
 	}
 	return nil
 }
@@ -160,7 +156,7 @@ type keyCheck struct {
 func (c *client) tryKey(ctx context.Context) keyCheck {
 	list, err := c.projects(ctx)
 	if err == nil {
-		return keyCheck{verdict: keyAccepted, projects: arrayLength(list)}
+		return keyCheck{verdict: keyAccepted, projects: length(list)}
 	}
 	var first, second *failure
 	errors.As(err, &first)
@@ -202,8 +198,7 @@ func reached(err error) bool {
 // redirect points, or nil.
 func (c *client) statusFailure(r request, status int, location *url.URL, answer any) *failure {
 	said := ""
-	value, _ := field(answer, "message")
-	if text, _ := value.(string); text != "" {
+	if text, _ := field(answer, "message").(string); text != "" {
 		said = ": " + shorten(text)
 	}
 	var f *failure

@@ -57,7 +57,7 @@ func checkProject(id, source string) error {
 // is unknown. The API gives a number, which is assumed to be milliseconds since 1970, as its other
 // times are; 0 is an environment that never was. Years have four digits.
 func lastDeployed(environment any) string {
-	value, _ := field(environment, "lastDeployed")
+	value := field(environment, "lastDeployed")
 	digits, ok := value.(number)
 	if !ok {
 		return "-"

@@ -1,245 +1,66 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// This file is the ordered JSON value: bytes in, bytes out, nothing else touched. encoding/json checks the grammar; it
-// cannot do the rest, for it loses the order of names and the digits of numbers.
+// This file is the JSON value: text in, text out, and nothing else. Names keep their order and
+// numbers their digits, both of which encoding/json would lose.
 //
-// A value is an any that holds nil, bool, number, string, []any or *object, which commands and queries make, or node: an
-// array or object that still lies in the answer it came with. Decoding makes no tree, only an index of eight bytes a
-// value, so that an answer of 20 MB costs little more than its own bytes.
+// A value is nil, a bool, a number, a string, a []any or an *object, which commands and queries
+// make, or a span: an array or object as it appears in the answer. A span is unpacked one level at
+// a time, when somebody asks for its parts; its strings and numbers share the answer's bytes.
 
-// number is a JSON number as it was written, so that its digits pass through unchanged.
+// number is a JSON number as it was spelled, so that its digits pass through unchanged.
 type number string
 
-// object is a JSON object that a command or a query made. Names are unique.
+// span is the text of an array or object, from its bracket to the one that closes it. It is valid.
+type span string
+
+// object is a JSON object that a command or a query made. Its names are unique.
 type object struct {
 	names  []string
 	values []any
 }
 
-// newObject returns the object of the given names and values in turn.
+// newObject returns the object with the given names and values, in turn.
 func newObject(pairs ...any) *object {
 	o := &object{}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		o.names, o.values = append(o.names, pairs[i].(string)), append(o.values, pairs[i+1])
+		o.names = append(o.names, pairs[i].(string))
+		o.values = append(o.values, pairs[i+1])
 	}
 	return o
 }
 
-// document is a decoded JSON text. An index into entries stands for a value or a member's name.
-type document struct {
-	data          []byte
-	entries       []entry
-	secret, shown string // shown stands for secret wherever a string of the document holds it
-	reflected     bool   // data holds secret as it is; escaped it may be there too
-	oddNames      bool   // some name's bytes are not its text
-}
-
-// entry is the place of one value or name. start is the offset of its first byte, with the top bit set on an object that
-// has a name twice. end is the offset behind a scalar; for an array or object the index of the entry behind its last.
-type entry struct{ start, end uint32 }
-
-const hasDuplicates = 1 << 31
-
-// node is an array or object in a document.
-type node struct {
-	doc *document
-	at  uint32
-}
-
 var errNotJSON = errors.New("not valid JSON")
 
-// decodeJSON returns the value of one JSON text: at most 2 GiB, 10,000 levels deep (encoding/json's limit), with nothing
-// behind it. In its strings and names shown replaces secret, unless secret is "".
-func decodeJSON(data []byte, secret, shown string) (any, error) {
-	if !json.Valid(data) {
+// parseJSON returns the value of a JSON text with no trailing data, 10,000 levels deep at most
+// (the limit of encoding/json). Invalid UTF-8 in strings is kept for whoever prints it to show.
+func parseJSON(text string) (any, error) {
+	if !json.Valid([]byte(text)) { // the compiler makes no copy for this conversion
 		return nil, errNotJSON
 	}
-	d := &document{data: data, secret: secret, shown: shown}
-	d.reflected = secret != "" && bytes.Contains(data, []byte(secret))
-	d.oddNames = d.reflected
-	// Before each value and name stands one of these, or nothing: no room is wasted, and none is ever moved.
-	most := 1
-	for _, c := range []string{",", ":", "[", "{"} {
-		most += bytes.Count(data, []byte(c))
-	}
-	d.entries = make([]entry, 0, most)
-	var open []uint32
-	for i := 0; i < len(data); {
-		e := entry{start: uint32(i)}
-		switch data[i] {
-		case ' ', '\t', '\n', '\r', ',', ':':
-			i++
-			continue
-		case '{', '[':
-			open = append(open, uint32(len(d.entries)))
-			i++
-		case '}', ']':
-			last := open[len(open)-1]
-			open = open[:len(open)-1]
-			d.entries[last].end = uint32(len(d.entries))
-			if data[i] == '}' && d.repeats(last) {
-				d.entries[last].start |= hasDuplicates
-			}
-			i++
-			continue
-		case '"':
-			i = behindString(data, i)
-		default:
-			for i++; i < len(data) && data[i] > ' ' && data[i] != ',' && data[i] != ']' && data[i] != '}'; i++ {
-			}
-		}
-		e.end = uint32(i)
-		d.entries = append(d.entries, e)
-	}
-	return d.value(0), nil
+	return parsed(strings.Trim(text, " \t\r\n")), nil
 }
 
-// behindString returns the offset behind the string that starts at data[i], in text that is known to be valid.
-func behindString(data []byte, i int) int {
-	for i++; ; i++ {
-		i += bytes.IndexByte(data[i:], '"')
-		slashes := 0
-		for data[i-1-slashes] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return i + 1
-		}
-	}
-}
-
-func (d *document) first(i uint32) byte { return d.data[d.entries[i].start&^hasDuplicates] }
-
-// after returns the index of the entry behind the value i and all that it contains.
-func (d *document) after(i uint32) uint32 {
-	if c := d.first(i); c == '{' || c == '[' {
-		return d.entries[i].end
-	}
-	return i + 1
-}
-
-// repeats tells whether the object i has a name twice. A few plain names are compared pair by pair, which needs no
-// memory; others go through a map, for a hostile answer may hold millions.
-func (d *document) repeats(i uint32) (repeats bool) {
-	var few [16][]byte
-	n := 0
-	for at := i + 1; at < d.entries[i].end; at = d.after(at + 1) {
-		name := d.raw(at)
-		if n == len(few) || d.oddNames || !d.plain(at) {
-			return d.repeatsMany(i)
-		}
-		for _, earlier := range few[:n] {
-			repeats = repeats || len(earlier) == len(name) && bytes.Equal(earlier, name)
-		}
-		few[n] = name
-		n++
-	}
-	return repeats
-}
-
-func (d *document) repeatsMany(i uint32) (repeats bool) {
-	seen := map[string]bool{}
-	for at := i + 1; at < d.entries[i].end; at = d.after(at + 1) {
-		d.oddNames = d.oddNames || !d.plain(at)
-		name := d.text(at)
-		repeats = repeats || seen[name]
-		seen[name] = true
-	}
-	return repeats
-}
-
-// raw returns the bytes of a scalar or name as they were sent; of a string what stands between the quotes.
-func (d *document) raw(i uint32) []byte {
-	e := d.entries[i]
-	if d.data[e.start] == '"' {
-		return d.data[e.start+1 : e.end-1]
-	}
-	return d.data[e.start:e.end]
-}
-
-// plain tells whether a string's raw bytes are its text.
-func (d *document) plain(i uint32) bool {
-	return !d.reflected && bytes.IndexByte(d.raw(i), '\\') < 0
-}
-
-// text returns the string at i: escapes resolved, a lone surrogate made U+FFFD, the secret replaced. Invalid UTF-8 stays
-// as it is, for whoever prints it to show.
-func (d *document) text(i uint32) string {
-	s := string(d.raw(i))
-	if strings.IndexByte(s, '\\') >= 0 {
-		s = unescape(s)
-	}
-	if d.secret != "" {
-		s = strings.ReplaceAll(s, d.secret, d.shown)
-	}
-	return s
-}
-
-// unescape resolves the escapes (RFC 8259, section 7) of a valid string.
-func unescape(s string) string {
-	out := make([]byte, 0, len(s))
-	for {
-		i := strings.IndexByte(s, '\\')
-		if i < 0 {
-			return string(append(out, s...))
-		}
-		out = append(out, s[:i]...)
-		c := s[i+1]
-		s = s[i+2:]
-		switch c {
-		case 'b':
-			out = append(out, '\b')
-		case 'f':
-			out = append(out, '\f')
-		case 'n':
-			out = append(out, '\n')
-		case 'r':
-			out = append(out, '\r')
-		case 't':
-			out = append(out, '\t')
-		case 'u':
-			r := hex4(s)
-			s = s[4:]
-			if utf16.IsSurrogate(r) {
-				pair := utf8.RuneError
-				if len(s) >= 6 && s[:2] == `\u` {
-					pair = utf16.DecodeRune(r, hex4(s[2:]))
-				}
-				if r = pair; r != utf8.RuneError {
-					s = s[6:]
-				}
-			}
-			out = utf8.AppendRune(out, r)
-		default: // a quote, a slash or a backslash
-			out = append(out, c)
-		}
-	}
-}
-
-func hex4(s string) rune {
-	n, _ := strconv.ParseUint(s[:4], 16, 16) // known to be hexadecimal digits
-	return rune(n)
-}
-
-// value returns the value at i.
-func (d *document) value(i uint32) any {
-	switch d.first(i) {
+// parsed returns the value that a valid text without surrounding white space spells.
+func parsed(text string) any {
+	switch text[0] {
 	case '{', '[':
-		return node{d, i}
+		return span(text)
 	case '"':
-		return d.text(i)
+		return unquote(text)
 	case 't':
 		return true
 	case 'f':
@@ -247,327 +68,389 @@ func (d *document) value(i uint32) any {
 	case 'n':
 		return nil
 	}
-	return number(d.raw(i))
+	return number(text)
 }
 
-// elements returns the values of an array; false for any other value.
-func elements(v any) ([]any, bool) {
-	if list, ok := v.([]any); ok {
-		return list, ok
+// unquote returns the text of a valid JSON string. A lone surrogate becomes U+FFFD. (encoding/json
+// would need three times the memory of a long string, and change its invalid UTF-8.)
+func unquote(quoted string) string {
+	text := quoted[1 : len(quoted)-1]
+	if strings.IndexByte(text, '\\') < 0 {
+		return text
 	}
-	list := make([]any, 0, arrayLength(v))
-	ok := eachElement(v, func(element any) bool {
-		list = append(list, element)
-		return true
-	})
-	if !ok {
-		return nil, false
-	}
-	return list, true
-}
-
-// eachElement calls f with the values of an array in turn until f returns false, without a list of them, for a dense answer
-// holds millions. It returns false for any other value than an array.
-func eachElement(v any, f func(element any) bool) bool {
-	n, ok := v.(node)
-	if !ok {
-		list, ok := v.([]any)
-		for _, element := range list {
-			if !f(element) {
-				break
+	var b strings.Builder
+	b.Grow(len(text))
+	for {
+		before, after, escaped := strings.Cut(text, `\`)
+		b.WriteString(before)
+		if !escaped {
+			return b.String()
+		}
+		c := after[0]
+		text = after[1:]
+		if c != 'u' {
+			if i := strings.IndexByte("bfnrt", c); i >= 0 {
+				c = "\b\f\n\r\t"[i]
+			}
+			b.WriteByte(c)
+			continue
+		}
+		r := hex4(text)
+		text = text[4:]
+		if strings.HasPrefix(text, `\u`) {
+			pair := utf16.DecodeRune(r, hex4(text[2:]))
+			if pair != utf8.RuneError {
+				r, text = pair, text[6:]
 			}
 		}
-		return ok
+		b.WriteRune(r)
 	}
-	if n.doc.first(n.at) != '[' {
-		return false
-	}
-	for i := n.at + 1; i < n.doc.entries[n.at].end && f(n.doc.value(i)); i = n.doc.after(i) {
-	}
-	return true
 }
 
-// arrayLength returns the number of an array's elements without making them; 0 for any other value.
-func arrayLength(v any) int {
-	n, ok := v.(node)
-	if !ok {
-		list, _ := v.([]any)
-		return len(list)
+// hex4 returns the value of the four hexadecimal digits that text begins with.
+func hex4(text string) rune {
+	n, _ := strconv.ParseUint(text[:4], 16, 16)
+	return rune(n)
+}
+
+// skipSpace returns the offset of the first byte at or after i that is not white space. Between its
+// tokens, valid JSON has no other bytes up to ' '.
+func skipSpace(text string, i int) int {
+	for i < len(text) && text[i] <= ' ' {
+		i++
 	}
-	count := 0
-	if n.doc.first(n.at) == '[' {
-		for i := n.at + 1; i < n.doc.entries[n.at].end; i = n.doc.after(i) {
-			count++
+	return i
+}
+
+// skipString returns the offset after the string whose delimiter is at text[i]; 0 if it is
+// unterminated. A delimiter after an odd number of backslashes does not end it.
+func skipString(text string, i int) int {
+	delimiter := text[i]
+	for end := i + 1; ; end++ {
+		next := strings.IndexByte(text[end:], delimiter)
+		if next < 0 {
+			return 0
+		}
+		end += next
+		slashes := 0
+		for text[end-1-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return end + 1
 		}
 	}
-	return count
 }
 
-// members returns the names and values of an object, of a name that stands twice the last value in the first place;
-// false for any other value. The caller must not change what it gets.
-func members(v any) (*object, bool) {
-	n, ok := v.(node)
-	if !ok {
-		o, ok := v.(*object)
-		return o, ok
+// skipWord returns the offset after the number, true, false or null at text[i].
+func skipWord(text string, i int) int {
+	for i < len(text) && text[i] > ' ' && text[i] != ',' && text[i] != ']' && text[i] != '}' {
+		i++
 	}
-	if !n.isObject() {
-		return nil, false
-	}
-	o := &object{}
-	n.eachMember(func(name, value uint32) {
-		o.names, o.values = append(o.names, n.doc.text(name)), append(o.values, n.doc.value(value))
-	})
-	return o, true
+	return i
 }
 
-func (n node) isObject() bool { return n.doc.first(n.at) == '{' }
-
-// eachMember calls f with the places of each member's name and value.
-func (n node) eachMember(f func(name, value uint32)) {
-	d, end := n.doc, n.doc.entries[n.at].end
-	if d.entries[n.at].start&hasDuplicates == 0 {
-		for i := n.at + 1; i < end; i = d.after(i + 1) {
-			f(i, i+1)
-		}
-		return
+// skipValue returns the offset after the value at text[i], which is valid.
+func skipValue(text string, i int) int {
+	switch text[i] {
+	case '"':
+		return skipString(text, i)
+	case '[', '{':
+	default:
+		return skipWord(text, i)
 	}
-	place := map[string]int{}
-	var unique [][2]uint32
-	for i := n.at + 1; i < end; i = d.after(i + 1) {
-		name := d.text(i)
-		if at, seen := place[name]; seen {
-			unique[at][1] = i + 1
-		} else {
-			place[name] = len(unique)
-			unique = append(unique, [2]uint32{i, i + 1})
-		}
-	}
-	for _, m := range unique {
-		f(m[0], m[1])
-	}
-}
-
-// field returns an object's member of that name; false where there is none or v is no object.
-func field(v any, name string) (any, bool) {
-	switch v := v.(type) {
-	case *object:
-		for i, n := range v.names {
-			if n == name {
-				return v.values[i], true
+	for depth := 0; ; i++ {
+		switch text[i] {
+		case '"':
+			i = skipString(text, i) - 1
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth--; depth == 0 {
+				return i + 1
 			}
 		}
-	case node:
-		if !v.isObject() {
-			return nil, false
+	}
+}
+
+// parts yields the text of each value in s, with the text of its name (quotes included) before it
+// if s is an object.
+func (s span) parts(yield func(name, value string) bool) {
+	text := string(s)
+	for i := skipSpace(text, 1); i < len(text)-1; i = skipSpace(text, i+1) { // past a comma
+		name := ""
+		if text[0] == '{' {
+			end := skipString(text, i)
+			name = text[i:end]
+			i = skipSpace(text, skipSpace(text, end)+1) // past the colon
 		}
-		d, found := v.doc, uint32(0)
-		for i := v.at + 1; i < d.entries[v.at].end; i = d.after(i + 1) {
-			if !d.oddNames && string(d.raw(i)) == name || d.oddNames && d.text(i) == name {
-				found = i + 1 // the last one counts
-			}
+		end := skipValue(text, i)
+		if !yield(name, text[i:end]) {
+			return
 		}
-		if found > 0 {
-			return d.value(found), true
-		}
+		i = skipSpace(text, end)
 	}
-	return nil, false
 }
 
-// writeJSON writes a value as one line of compact JSON, in pieces, so that a large one is never held twice.
-func writeJSON(w io.Writer, v any) error {
-	e := encoder{w: w}
-	e.encode(v)
-	e.buf = append(e.buf, '\n')
-	return e.flush()
-}
-
-// bounded takes so many bytes and fails then, so that encoding ends. It keeps them in text, unless that is nil.
-type bounded struct {
-	left int
-	text *strings.Builder
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.left -= len(p); b.left < 0 {
-		return 0, errors.New("too much JSON")
-	}
-	if b.text != nil {
-		b.text.Write(p)
-	}
-	return len(p), nil
-}
-
-// encoder writes values in the one way of this program.
-type encoder struct {
-	w   io.Writer
-	buf []byte
-	err error
-}
-
-func (e *encoder) flush() error {
-	if e.err == nil {
-		_, e.err = e.w.Write(e.buf)
-	}
-	e.buf = e.buf[:0]
-	return e.err
-}
-
-// ready makes room, and tells whether there is any reason to go on.
-func (e *encoder) ready() bool {
-	if len(e.buf) > 1<<16 {
-		e.flush()
-	}
-	return e.err == nil
-}
-
-func (e *encoder) encode(v any) {
-	if !e.ready() {
-		return
-	}
+// typeOf returns the name of a value's type: null, boolean, number, string, array or object.
+func typeOf(v any) string {
 	switch v := v.(type) {
 	case nil:
-		e.buf = append(e.buf, "null"...)
+		return "null"
 	case bool:
-		e.buf = strconv.AppendBool(e.buf, v)
+		return "boolean"
 	case number:
-		e.buf = append(e.buf, v...)
+		return "number"
 	case string:
-		e.buf = appendString(e.buf, v)
+		return "string"
+	case span:
+		if v[0] == '{' {
+			return "object"
+		}
+		return "array"
+	case *object:
+		return "object"
 	case []any:
-		e.buf = append(e.buf, '[')
+		return "array"
+	}
+	panic(fmt.Sprintf("not a JSON value: %T", v))
+}
+
+// elements yields the elements of an array; nothing for a value that is not an array.
+func elements(v any) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		switch v := v.(type) {
+		case []any:
+			for _, element := range v {
+				if !yield(element) {
+					return
+				}
+			}
+		case span:
+			if v[0] == '[' {
+				v.parts(func(_, text string) bool { return yield(parsed(text)) })
+			}
+		}
+	}
+}
+
+// members yields the members of an object in their order, duplicate names as they were sent;
+// nothing for a value that is not an object.
+func members(v any) iter.Seq2[string, any] {
+	return func(yield func(string, any) bool) {
+		switch v := v.(type) {
+		case *object:
+			for i, name := range v.names {
+				if !yield(name, v.values[i]) {
+					return
+				}
+			}
+		case span:
+			if v[0] == '{' {
+				v.parts(func(name, text string) bool { return yield(unquote(name), parsed(text)) })
+			}
+		}
+	}
+}
+
+// field returns the value of an object's member, the last one of that name; nil if there is none or
+// v is not an object.
+func field(v any, name string) any { return fields(v, name)[0] }
+
+// fields returns what field does for each of the names, in one pass over the object.
+func fields(v any, names ...string) []any {
+	found := make([]any, len(names))
+	switch v := v.(type) {
+	case *object:
+		for i, name := range names {
+			if place := slices.Index(v.names, name); place >= 0 {
+				found[i] = v.values[place]
+			}
+		}
+	case span:
+		if v[0] != '{' {
+			break
+		}
+		for quoted, text := range v.parts {
+			name := unquote(quoted)
+			for i := range names {
+				if name == names[i] {
+					found[i] = parsed(text)
+				}
+			}
+		}
+	}
+	return found
+}
+
+// length returns the number of an array's elements or an object's members; 0 for other values.
+func length(v any) int {
+	switch v := v.(type) {
+	case []any:
+		return len(v)
+	case *object:
+		return len(v.names)
+	case span:
+		count := 0
+		for range v.parts {
+			count++
+		}
+		return count
+	}
+	return 0
+}
+
+// writeJSON writes a value as one line of compact JSON, in pieces of 64 KiB.
+func writeJSON(w io.Writer, v any) error {
+	b := bufio.NewWriterSize(w, 1<<16)
+	if err := writeValue(b, v); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	return b.Flush()
+}
+
+// writeValue returns the error of its last write, for a bufio.Writer keeps its first error.
+func writeValue(w *bufio.Writer, v any) error {
+	switch v := v.(type) {
+	case nil:
+		w.WriteString("null")
+	case bool:
+		w.WriteString(strconv.FormatBool(v))
+	case number:
+		w.WriteString(string(v))
+	case string:
+		writeString(w, v)
+	case span:
+		writeSpan(w, string(v))
+	case []any:
+		w.WriteByte('[')
 		for i, element := range v {
 			if i > 0 {
-				e.buf = append(e.buf, ',')
+				w.WriteByte(',')
 			}
-			e.encode(element)
+			if err := writeValue(w, element); err != nil {
+				return err
+			}
 		}
-		e.buf = append(e.buf, ']')
+		w.WriteByte(']')
 	case *object:
-		e.buf = append(e.buf, '{')
+		w.WriteByte('{')
 		for i, name := range v.names {
 			if i > 0 {
-				e.buf = append(e.buf, ',')
+				w.WriteByte(',')
 			}
-			e.buf = append(appendString(e.buf, name), ':')
-			e.encode(v.values[i])
+			writeString(w, name)
+			w.WriteByte(':')
+			if err := writeValue(w, v.values[i]); err != nil {
+				return err
+			}
 		}
-		e.buf = append(e.buf, '}')
-	case node:
-		e.encodeEntry(v.doc, v.at)
+		w.WriteByte('}')
 	default:
 		panic(fmt.Sprintf("not a JSON value: %T", v))
 	}
+	_, err := w.WriteString("")
+	return err
 }
 
-// encodeEntry writes the value or name i of a document, straight from the bytes wherever they need no change.
-func (e *encoder) encodeEntry(d *document, i uint32) {
-	if !e.ready() {
-		return
-	}
-	switch c := d.first(i); c {
-	case '[':
-		e.buf = append(e.buf, '[')
-		for at := i + 1; at < d.entries[i].end; at = d.after(at) {
-			if at > i+1 {
-				e.buf = append(e.buf, ',')
+// writeSpan copies a span without its white space, strings in the spelling of writeString.
+func writeSpan(w *bufio.Writer, text string) {
+	written := 0
+	for i := 0; i < len(text); {
+		next := i + 1
+		switch text[i] {
+		case '"':
+			if next = skipString(text, i); !isClean(text[i+1 : next-1]) {
+				w.WriteString(text[written:i])
+				writeString(w, unquote(text[i:next]))
+				written = next
 			}
-			e.encodeEntry(d, at)
+		case ' ', '\t', '\n', '\r':
+			next = skipSpace(text, i)
+			w.WriteString(text[written:i])
+			written = next
 		}
-		e.buf = append(e.buf, ']')
-	case '{':
-		e.buf = append(e.buf, '{')
-		comma := false
-		node{d, i}.eachMember(func(name, value uint32) {
-			if comma {
-				e.buf = append(e.buf, ',')
-			}
-			comma = true
-			e.encodeEntry(d, name)
-			e.buf = append(e.buf, ':')
-			e.encodeEntry(d, value)
-		})
-		e.buf = append(e.buf, '}')
-	case '"':
-		if raw := d.raw(i); !d.reflected && isClean(raw) {
-			e.buf = append(append(append(e.buf, '"'), raw...), '"')
-		} else {
-			e.buf = appendString(e.buf, d.text(i))
-		}
-	default:
-		e.buf = append(e.buf, d.raw(i)...)
+		i = next
 	}
+	w.WriteString(text[written:])
 }
 
-// isClean tells whether a string is printed as it was sent: ASCII without controls, quotes and escapes.
-func isClean[T string | []byte](s T) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+// isClean reports whether text is printed as it is everywhere: ASCII without controls, quotes and
+// backslashes.
+func isClean(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
 		}
 	}
 	return true
 }
 
-// appendString appends s as a JSON string. Only what would end the string or could act on a terminal is escaped.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i, r := range s {
+// writeString writes text as a JSON string. It escapes quotes, backslashes, and what is dangerous.
+func writeString(w *bufio.Writer, text string) {
+	w.WriteByte('"')
+	written := 0
+	for i, r := range text {
+		size := utf8.RuneLen(r)
+		escape := ""
 		switch {
 		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-			dst = append(dst, `\ufffd`...) // invalid UTF-8 has no other spelling in JSON
-		case !dangerous(s, i, r):
-			dst = utf8.AppendRune(dst, r)
+			escape = `\` + string(r)
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
+			escape, size = `\ufffd`, 1 // an invalid byte, which JSON cannot spell in another way
+		case !dangerous(text, i, r):
+			continue
 		case r > 0xFFFF:
 			high, low := utf16.EncodeRune(r)
-			dst = fmt.Appendf(dst, `\u%04x\u%04x`, high, low)
+			escape = fmt.Sprintf(`\u%04x\u%04x`, high, low)
 		default:
-			dst = fmt.Appendf(dst, `\u%04x`, r)
+			escape = fmt.Sprintf(`\u%04x`, r)
 		}
+		w.WriteString(text[written:i])
+		w.WriteString(escape)
+		written = i + size
 	}
-	return append(dst, '"')
+	w.WriteString(text[written:])
+	w.WriteByte('"')
 }
 
-// Stand-ins until the json branch is merged: parseJSON, maskStrings and typeOf.
-
-func parseJSON(data []byte) (any, error) { return decodeJSON(data, "", "") }
-
-// maskStrings returns data with mask applied to the text of each string in it.
-func maskStrings(data []byte, mask func(string) string) []byte {
-	if !json.Valid(data) {
-		return data
-	}
-	var out []byte
-	done := 0
-	for i := 0; i < len(data); i++ {
-		if data[i] != '"' {
+// maskStrings returns a JSON text with mask applied to each string, name and number, whatever its
+// spelling; a number that changes becomes a string. Where nothing changes, or text is not JSON, it
+// returns text itself.
+func maskStrings(text string, mask func(string) string) string {
+	var out strings.Builder
+	w := bufio.NewWriter(&out)
+	escaped := strings.Contains(text, `\`)
+	written := 0
+	for i := 0; i < len(text); {
+		next := i + 1
+		var original string
+		switch c := text[i]; {
+		case c == '"':
+			next = skipString(text, i)
+			if next == 0 || escaped && !json.Valid([]byte(text[i:next])) {
+				return text
+			}
+			original = unquote(text[i:next])
+		case c == '-' || '0' <= c && c <= '9':
+			next = skipWord(text, i)
+			original = text[i:next]
+		default:
+			i = next
 			continue
 		}
-		end := behindString(data, i)
-		text := unescape(string(data[i+1 : end-1]))
-		if masked := mask(text); masked != text {
-			out = appendString(append(out, data[done:i]...), masked)
-			done = end
+		if masked := mask(original); masked != original {
+			w.WriteString(text[written:i])
+			writeString(w, masked)
+			written = next
 		}
-		i = end - 1
+		i = next
 	}
-	if done == 0 {
-		return data
+	if written == 0 {
+		return text
 	}
-	return append(out, data[done:]...)
-}
-
-func typeOf(v any) string {
-	_, isList := v.([]any)
-	_, isObject := v.(*object)
-	n, isNode := v.(node)
-	switch {
-	case isObject, isNode && n.isObject():
-		return "object"
-	case isList, isNode:
-		return "array"
-	}
-	return "scalar"
+	w.WriteString(text[written:])
+	w.Flush()
+	return out.String()
 }

@@ -63,14 +63,18 @@ func printTable(w io.Writer, header []string, list any, row func(element any) []
 	}
 	for _, do := range []func([]string) bool{measure, write} {
 		if do(header) {
-			eachElement(list, func(element any) bool { return do(row(element)) })
+			for element := range elements(list) {
+				if !do(row(element)) {
+					break
+				}
+			}
 		}
 	}
 }
 
 // cell returns what a table shows of an object's member: clean text, or - where it is missing, empty or no string.
 func cell(element any, name string) string {
-	value, _ := field(element, name)
+	value := field(element, name)
 	if text, ok := value.(string); ok && text != "" {
 		return clean(text)
 	}

@@ -25,7 +25,7 @@ func runProjectList(ctx context.Context, a *app) error {
 // elements.
 func (a *app) printList(list any, what string, header []string, row func(any) []string) error {
 	err := a.print(list, func(w io.Writer) { printTable(w, header, list, row) })
-	if err == nil && arrayLength(list) == 0 {
+	if err == nil && length(list) == 0 {
 		a.note("list.empty", "the key can see no %s", what)
 	}
 	return err
