@@ -14,8 +14,8 @@ import (
 //   - The value of a key, or of a word that may be one, is never part of a message; nor is the content of a secret file.
 //   - With --json each error, warning and note is one JSON object on a line of its own.
 
-// code is what kind of failure an error is: its name in JSON, the exit status that it becomes, and whether the same command
-// may succeed later with nothing changed.
+// code is what kind of failure an error is: its name in JSON, the exit status that it becomes,
+// and whether the same command may succeed later with nothing changed.
 type code struct {
 	name      string
 	exit      int
