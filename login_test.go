@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -476,4 +478,32 @@ func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 		wantNames(t, filepath.Dir(s.credentials()), "")
 		wantNames(t, dir, "between mic_a_b target")
 	}
+}
+
+// TestLogoutsAtTheSameTimeDoNotDisturbEachOther removes what another is about to remove.
+func TestLogoutsAtTheSameTimeDoNotDisturbEachOther(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil).save(testKey)
+	dir := filepath.Dir(s.credentials())
+	ages := map[string]time.Duration{}
+	for i := range 1000 {
+		ages[fmt.Sprint(temporary, i)] = 0
+	}
+	plant(t, dir, s.now, ages)
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for range 4 {
+		other := *s
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			<-start
+			if got := other.run("logout", "--quiet"); got != (result{}) {
+				t.Error(got)
+			}
+		}()
+	}
+	close(start)
+	all.Wait()
+	wantNames(t, dir, "")
 }
