@@ -69,9 +69,9 @@ func (c *client) projects(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, ok := field(answer, "projects")
-	if !ok {
-		list = answer // it may be the bare array
+	list := answer // it may be the bare array
+	if typeOf(answer) == "object" {
+		list, _ = field(answer, "projects")
 	}
 	return list, c.checkList(list, "projects")
 }
@@ -124,15 +124,15 @@ func (c *client) me(ctx context.Context) error {
 
 // checkList fails unless list is an array of objects; what names them.
 func (c *client) checkList(list any, what string) error {
+	if typeOf(list) != "array" {
+		return c.badResponse("it has no list of " + what)
+	}
 	objects := true
-	isList := eachElement(list, func(element any) bool {
+	eachElement(list, func(element any) bool {
 		objects = typeOf(element) == "object"
 		return objects
 	})
-	switch {
-	case !isList:
-		return c.badResponse("it has no list of " + what)
-	case !objects:
+	if !objects {
 		return c.badResponse("its list of " + what + " has an element that is not an object")
 	}
 	return nil
