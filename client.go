@@ -69,9 +69,9 @@ func (c *client) projects(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := field(answer, "projects")
-	if list == nil {
-		list = answer // it may be the bare array
+	list := answer // it may be the bare array
+	if typeOf(answer) == "object" {
+		list = field(answer, "projects")
 	}
 	return list, c.checkList(list, "projects")
 }

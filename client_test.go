@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -233,15 +232,6 @@ func TestAnAPIsMessageIsBoundedAndHarmless(t *testing.T) {
 		s.wantError(wrong{"api.server", "the API failed (HTTP 500)" + test.said,
 			"try again later", 500}, "project", "list")
 	}
-}
-
-// allocated returns how many bytes f allocates. No other test may run beside it.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
 }
 
 // TestALongMessageIsCutBeforeItIsCleaned is about 32 MiB that cleaning would make 128 MiB.
