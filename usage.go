@@ -287,7 +287,7 @@ const tooFar = 9
 // wordDistance returns how far the typed word is from a word of a command.
 func wordDistance(typed, word string) int {
 	typed = strings.ToLower(typed)
-	if wordHabits[typed] == word || strings.TrimSuffix(typed, "s") == word {
+	if wordHabits[typed] == word {
 		return 0
 	}
 	if closest(typed, []string{word}) == "" {
