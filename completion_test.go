@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,19 +29,11 @@ func TestCompletionIgnoresJSON(t *testing.T) {
 func TestTextThatCannotBeWrittenIsAnError(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
-	s.output = fullDisk{}
+	s.output = &fullDisk{}
 	want := result{"", "error: cannot write to stdout: no space left on device\n", 1}
 	for _, line := range []string{"completion bash", "help", "help errors", "whoami --help"} {
 		s.want(want, strings.Fields(line)...)
 	}
-}
-
-// fullDisk is a stdout that cannot be written to.
-type fullDisk struct{}
-
-func (fullDisk) Write([]byte) (int, error) {
-	err := errors.New("no space left on device")
-	return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: err}
 }
 
 // completionCases are command lines up to the cursor, and all that can follow. FLAGS are the flags

@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"runtime"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 // TestJSONIsWrittenInOneWay covers all that may change between an answer and what is printed: white
@@ -231,36 +229,5 @@ func TestMaskingSeesEverySpelling(t *testing.T) {
 		if got := maskStrings(test.in, mask); got != test.want {
 			t.Errorf("%s is masked as %s, want %s", test.in, got, test.want)
 		}
-	}
-}
-
-// TestCleanLeavesNothingThatActsOnATerminal goes through every rune there is.
-func TestCleanLeavesNothingThatActsOnATerminal(t *testing.T) {
-	escaped := 0
-	for r := range rune(utf8.MaxRune + 1) {
-		got, want := clean("a"+string(r)), "a"+string(r)
-		if utf8.ValidRune(r) && dangerous(string(r), 0, r) {
-			escaped++
-			switch {
-			case r < 0x80:
-				want = fmt.Sprintf(`a\x%02x`, r)
-			case r < 0x10000:
-				want = fmt.Sprintf(`a\u%04x`, r)
-			default:
-				want = fmt.Sprintf(`a\U%08x`, r)
-			}
-		}
-		if got != want {
-			t.Fatalf("%U is shown as %q, want %q", r, got, want)
-		}
-		if again := clean(got); again != got {
-			t.Fatalf("%U is shown as %q, then as %q", r, got, again)
-		}
-	}
-	if escaped < 230 {
-		t.Errorf("only %d runes are escaped", escaped)
-	}
-	if got, want := clean("\xc3\x28\xff é\x00"), `\xc3(\xff é\x00`; got != want {
-		t.Errorf("invalid bytes are shown as %q, want %q", got, want)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"go/ast"
 	"go/format"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,12 +46,12 @@ func TestHouseRules(t *testing.T) {
 // faults returns what is wrong with the form of a Go file, each as "file:line:column: what".
 func faults(name string, text []byte) []string {
 	var found []string
-	fset := token.NewFileSet()
+	fset := gotoken.NewFileSet()
 	file, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	report := func(at token.Pos, what string) {
+	report := func(at gotoken.Pos, what string) {
 		found = append(found, fset.Position(at).String()+": "+what)
 	}
 	if formatted, err := format.Source(text); err != nil || !bytes.Equal(formatted, text) {
@@ -62,7 +62,7 @@ func faults(name string, text []byte) []string {
 			report(fset.File(file.Package).LineStart(i+1), "the line has more than 100 columns")
 		}
 	}
-	line := func(at token.Pos) int { return fset.Position(at).Line }
+	line := func(at gotoken.Pos) int { return fset.Position(at).Line }
 	inLines := func(statements []ast.Stmt) {
 		for i, s := range statements {
 			if i > 0 && line(s.Pos()) == line(statements[i-1].End()) {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"go/ast"
 	"go/constant"
-	"go/token"
+	gotoken "go/token"
 	"go/types"
 	"maps"
 	"math/rand/v2"
@@ -46,7 +46,7 @@ func (m *mutator) visit(n ast.Node) bool {
 		m.stack = m.stack[:len(m.stack)-1]
 		return true
 	}
-	if decl, ok := n.(*ast.GenDecl); ok && decl.Tok != token.VAR {
+	if decl, ok := n.(*ast.GenDecl); ok && decl.Tok != gotoken.VAR {
 		return false
 	}
 	parent := ast.Node(nil)
@@ -76,7 +76,7 @@ func (m *mutator) visit(n ast.Node) bool {
 	return true
 }
 
-func (m *mutator) offset(p token.Pos) int { return fileSet.Position(p).Offset }
+func (m *mutator) offset(p gotoken.Pos) int { return fileSet.Position(p).Offset }
 
 // source returns the text of n.
 func (m *mutator) source(n ast.Node) string {
@@ -107,21 +107,21 @@ func (m *mutator) binary(n *ast.BinaryExpr) {
 	}
 	const function = ", func() bool { return ("
 	switch n.Op {
-	case token.LSS:
+	case gotoken.LSS:
 		wrap("<=", "mutLess", ", ", ")")
-	case token.LEQ:
+	case gotoken.LEQ:
 		wrap("<", "mutAtMost", ", ", ")")
-	case token.GTR:
+	case gotoken.GTR:
 		wrap(">=", "mutMore", ", ", ")")
-	case token.GEQ:
+	case gotoken.GEQ:
 		wrap(">", "mutAtLeast", ", ", ")")
-	case token.EQL:
+	case gotoken.EQL:
 		wrap("!=", "mutNot", "", ")")
-	case token.NEQ:
+	case gotoken.NEQ:
 		wrap("==", "mutNot", "", ")")
-	case token.LAND:
+	case gotoken.LAND:
 		wrap("||", "mutAnd", function, ") })")
-	case token.LOR:
+	case gotoken.LOR:
 		wrap("&&", "mutOr", function, ") })")
 	}
 }
@@ -137,7 +137,7 @@ func (m *mutator) constant(e ast.Expr, parent ast.Node) {
 			return // perhaps an index, which must be constant
 		}
 	case *ast.BinaryExpr:
-		if p.Op == token.SHL || p.Op == token.SHR {
+		if p.Op == gotoken.SHL || p.Op == gotoken.SHR {
 			return
 		}
 	case *ast.Field, *ast.ImportSpec:
@@ -185,7 +185,7 @@ func (m *mutator) statement(n ast.Stmt, parent ast.Node) {
 			return
 		}
 	case *ast.AssignStmt:
-		if s.Tok == token.DEFINE {
+		if s.Tok == gotoken.DEFINE {
 			return
 		}
 	case *ast.ReturnStmt:

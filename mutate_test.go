@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"maps"
 	"os"
 	"os/exec"
@@ -92,7 +92,7 @@ func (r *mutationRun) tests() ([]string, error) {
 		if slices.Contains(untested, strings.TrimSuffix(name, "_test.go")) {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -241,7 +242,8 @@ type fullDisk struct{ left int }
 
 func (d *fullDisk) Write(p []byte) (int, error) {
 	if d.left -= len(p); d.left < 0 {
-		return 0, errors.New("no space left on device")
+		err := errors.New("no space left on device")
+		return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: err}
 	}
 	return len(p), nil
 }

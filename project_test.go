@@ -12,9 +12,9 @@ func TestListsAsJSONKeepWhatTheAPISent(t *testing.T) {
 	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 	api.answer("/projects", reply(200, ` { "count" : 1 , "projects" : [ { "z" : 1.0 , "a" : `+
 		`[ 1e2 , 123456789012345678901234567890, -0 ] , "<&>" : "\u003c\/\u00e9\"\\\n" , `+
-		`"y" : null , "e" : { } , "l" : [ ] , "t":true,"f":false} ] } `))
+		`"z" : null , "e" : { } , "l" : [ ] , "t":true,"f":false} ] } `))
 	s.want(result{`[{"z":1.0,"a":[1e2,123456789012345678901234567890,-0],"<&>":"</é\"\\\u000a",` +
-		`"y":null,"e":{},"l":[],"t":true,"f":false}]` + "\n", "", 0}, "project", "list", "--json")
+		`"z":null,"e":{},"l":[],"t":true,"f":false}]` + "\n", "", 0}, "project", "list", "--json")
 	api.answer("/projects/5f1c/details",
 		reply(200, `{"entities":{"stages":[{"lastDeployed":1.5e12,"id":"e"}]}}`))
 	s.want(result{`[{"lastDeployed":1.5e12,"id":"e"}]` + "\n", "", 0},

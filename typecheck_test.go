@@ -7,7 +7,7 @@ import (
 	"go/ast"
 	"go/build"
 	"go/parser"
-	"go/token"
+	gotoken "go/token"
 	"go/types"
 	"io"
 	"maps"
@@ -90,7 +90,7 @@ type listed struct {
 }
 
 var (
-	fileSet      = token.NewFileSet()
+	fileSet      = gotoken.NewFileSet()
 	libraryFiles sync.Map // the standard library's files by name: most are those of every system
 )
 
@@ -187,7 +187,7 @@ func trim(file *ast.File) {
 		if f, ok := decl.(*ast.FuncDecl); ok && f.Body != nil {
 			f.Body.List = nil
 		}
-		if g, ok := decl.(*ast.GenDecl); ok && g.Tok == token.VAR {
+		if g, ok := decl.(*ast.GenDecl); ok && g.Tok == gotoken.VAR {
 			ast.Inspect(g, func(n ast.Node) bool {
 				lit, ok := n.(*ast.CompositeLit)
 				if !ok {
