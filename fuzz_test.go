@@ -16,8 +16,8 @@ import (
 	"unicode/utf8"
 )
 
-// failureOf returns err as the failure that it must be, of one of the codes named.
-func failureOf(t *testing.T, input any, err error, codes ...string) *failure {
+// wantFailure returns err as the failure that it must be, of one of the codes named.
+func wantFailure(t *testing.T, input any, err error, codes ...string) *failure {
 	t.Helper()
 	var f *failure
 	if !errors.As(err, &f) || !strings.Contains(strings.Join(codes, " "), f.code.name) {
@@ -58,7 +58,7 @@ func FuzzKey(f *testing.F) {
 			t.Fatalf("%q: %v", text, err)
 		}
 		if err != nil {
-			if f := failureOf(t, text, err, "auth.malformed"); len(f.message) > 160 {
+			if f := wantFailure(t, text, err, "auth.malformed"); len(f.message) > 160 {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
@@ -99,7 +99,7 @@ func FuzzCredentialsFile(f *testing.F) {
 		}
 		code := ""
 		if err != nil {
-			code = failureOf(t, content, err, "auth.malformed", "file.read").code.name
+			code = wantFailure(t, content, err, "auth.malformed", "file.read").code.name
 		}
 		switch {
 		case err == nil && (malformed != nil || k.raw() != want.raw()):
@@ -133,7 +133,7 @@ func FuzzAPIURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		u, err := shellIn(t, "").with("MICROTICA_API_URL", text).app().apiURL()
 		if err != nil {
-			f := failureOf(t, text, err, "usage.url")
+			f := wantFailure(t, text, err, "usage.url")
 			if len(f.message)+len(f.hint) > 250 {
 				t.Fatalf("%q: %v", text, err)
 			}

@@ -593,13 +593,6 @@ func (w wrong) fails(stdout string, asJSON bool) result {
 	return r
 }
 
-// after returns r, an error as JSON, with the seconds that the API asks to wait.
-func (r result) after(seconds int) result {
-	r.stderr = strings.Replace(r.stderr, `"retryAfter":null`,
-		fmt.Sprintf(`"retryAfter":%d`, seconds), 1)
-	return r
-}
-
 // from returns w with source in the place of SOURCE.
 func (w wrong) from(source string) wrong {
 	w.message = strings.ReplaceAll(w.message, "SOURCE", source)
