@@ -175,7 +175,7 @@ func FuzzRetryAfter(f *testing.F) {
 		wait, asked := c.retryAfter(&http.Response{Header: http.Header{"Retry-After": {text}}})
 		digits := text != "" && strings.Trim(text, "0123456789") == ""
 		_, err := http.ParseTime(text)
-		if wait < 0 || asked && !digits && err != nil || !asked && digits {
+		if asked && (wait < 0 || !digits && err != nil) || !asked && digits {
 			t.Fatalf("%q: %v, %t", text, wait, asked)
 		}
 		value := strings.TrimLeft(text, "0")
