@@ -667,8 +667,9 @@ func builtBinary(t testing.TB) string {
 type program struct {
 	env        []string
 	stdin      string
-	input      io.Reader            // stdin where a text is not enough, such as a terminal
-	output     io.Writer            // takes stdout and stderr, unless nil
+	input      io.Reader // stdin where a text is not enough, such as a terminal
+	stdout     io.Writer // where it goes instead of into the result
+	stderr     io.Writer
 	dir        string               // the working directory
 	path       string               // a program other than the binary, such as /bin/sh
 	attributes *syscall.SysProcAttr // another user or root directory, a session, a tracer
@@ -739,13 +740,9 @@ func (p program) start(t testing.TB, args ...string) (*running, error) {
 	}
 	r.Cmd = exec.CommandContext(r.ctx, path, args...)
 	r.Env, r.Dir, r.SysProcAttr, r.WaitDelay = env, p.dir, p.attributes, 5*time.Second
-	r.Stdin, r.Stdout, r.Stderr = p.input, &r.out, &r.err
-	if p.input == nil {
-		r.Stdin = strings.NewReader(p.stdin)
-	}
-	if p.output != nil {
-		r.Stdout, r.Stderr = p.output, p.output
-	}
+	r.Stdin = cmp.Or[io.Reader](p.input, strings.NewReader(p.stdin))
+	r.Stdout = cmp.Or[io.Writer](p.stdout, &r.out)
+	r.Stderr = cmp.Or[io.Writer](p.stderr, &r.err)
 	return r, r.Start()
 }
 
