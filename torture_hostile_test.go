@@ -105,8 +105,10 @@ var largeAnswers = []hostileServer{
 	{"a long name as JSON", filling("200 OK", `[{"name":"`, "\xff", `"}]`), 0,
 		"project list --json"},
 	{"a long name of keys", filling("200 OK", `[{"name":"`, testKey, `"}]`), 0, ""},
-	{"a long id among many", filling("200 OK",
-		`[{"id":"`+strings.Repeat("x", 8<<20)+`"}`, `,{"id":"y","name":"z"}`, "]"), 0, ""},
+	{"a long id among many", func(conn net.Conn) {
+		long := `[{"id":"` + strings.Repeat("x", 8<<20) + `"}`
+		filling("200 OK", long, `,{"id":"y","name":"z"}`, "]")(conn)
+	}, 0, ""},
 	{"an environment with a long name", answering(rawAnswer("200 OK",
 		`{"entities":{"stages":[{"name":"`+strings.Repeat("x", 1<<20)+`"}`+
 			strings.Repeat(`,{"id":"e","name":"n"}`, 1000)+`]}}`)), 0, "env list --project 5f1c"},
@@ -126,8 +128,8 @@ var (
 	escapedText = answering(rawAnswer("200 OK", `[{"a":"`+strings.Repeat("x", 1<<20)+`\u0041"}]`))
 	smallList   = answering(rawAnswer("200 OK", "["+strings.Repeat(
 		`{"id":"1","name":"`+strings.Repeat("x", 80)+`"},`, 100)+"{}]"))
-	deepList = answering(rawAnswer("200 OK", "["+strings.Repeat(
-		`{"a":`+strings.Repeat("[", 9000)+strings.Repeat("]", 9000)+"},", 1700)+"{}]"))
+	deepList = filling("200 OK", "[{}",
+		`,{"a":`+strings.Repeat("[", 9000)+strings.Repeat("]", 9000)+"}", "]")
 )
 
 // heavyQueries make more of an answer than it is. Each prints its result, or ends with
@@ -189,11 +191,12 @@ func filling(status, before, piece, after string) func(net.Conn) {
 	return afterRequest(func(conn net.Conn, _ string) {
 		fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s",
 			status, len(before)+n*len(piece)+len(after), before)
-		block := strings.Repeat(piece, 4096)
-		for range n / 4096 {
+		inBlock := 1 + (64<<10)/len(piece)
+		block := strings.Repeat(piece, inBlock)
+		for range n / inBlock {
 			io.WriteString(conn, block)
 		}
-		io.WriteString(conn, strings.Repeat(piece, n%4096)+after)
+		io.WriteString(conn, strings.Repeat(piece, n%inBlock)+after)
 	})
 }
 
