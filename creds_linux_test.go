@@ -101,12 +101,12 @@ func TestADirectoryThatCannotBeSyncedIsNoTrouble(t *testing.T) {
 // what each command advises, and, where the user can do it alone, that this helps.
 func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 	t.Parallel()
-	home, program, user := asOrdinaryUser(t)
+	home, user := ordinaryUser(t)
 	s := shellIn(t, home)
 	path, dir := s.credentials(), filepath.Dir(s.credentials())
 	owner, group := os.Getuid(), os.Getgid()
-	if user.Credential != nil {
-		owner, group = int(user.Credential.Uid), int(user.Credential.Gid)
+	if user.attributes.Credential != nil {
+		owner, group = int(user.attributes.Credential.Uid), int(user.attributes.Credential.Gid)
 	}
 	const chown = "run 'sudo chown -R $(id -u) ~/.microtica': it belongs to another user"
 	const chmodDir, fixDir = "run 'chmod 700 ~/.microtica'", "chmod 700 $HOME/.microtica"
@@ -145,7 +145,8 @@ func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 		}
 		env := []string{"HOME=" + home, "MICROTICA_API_URL=http://127.0.0.1:1"}
 		run := func(args string) result {
-			return runAs(t, user, env, testKey, program, strings.Fields(args)...)
+			user.env, user.stdin = env, testKey
+			return user.run(t, strings.Fields(args)...)
 		}
 		check := func(args, code, message string) {
 			t.Helper()
@@ -167,7 +168,8 @@ func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 		}
 		if test.fix != "" {
 			env := append(env, "PATH="+os.Getenv("PATH"))
-			got := runAs(t, user, env, "", "/bin/sh", "-c", test.fix)
+			shell := program{env: env, path: "/bin/sh", attributes: user.attributes, dir: "/"}
+			got := shell.run(t, "-c", test.fix)
 			if got.code != 0 {
 				t.Fatalf("%s: %s", test.fix, got)
 			}
@@ -202,7 +204,7 @@ func TestAKeyThatIsMountedOverCannotBeReplaced(t *testing.T) {
 		script := `exec unshare -rm /bin/sh -c '
 			mount --bind "$MOUNTED" "$HOME/.microtica/credentials" || exit 99
 			exec "$PROGRAM" ` + test.args + `'`
-		got := runAs(t, nil, env, testKey, "/bin/sh", "-c", script)
+		got := program{env: env, stdin: testKey, path: "/bin/sh"}.run(t, "-c", script)
 		if got.code == 99 || strings.Contains(got.stderr, "unshare") {
 			t.Skipf("nothing can be mounted here: %s", got)
 		}
@@ -217,7 +219,7 @@ func TestAKeyThatIsMountedOverCannotBeReplaced(t *testing.T) {
 func TestAClosedStdinIsNoKeyAtAll(t *testing.T) {
 	t.Parallel()
 	env := []string{"HOME=" + t.TempDir(), "PROGRAM=" + builtBinary(t)}
-	got := runAs(t, nil, env, "", "/bin/sh", "-c", `exec "$PROGRAM" login --no-verify <&-`)
+	got := program{env: env, path: "/bin/sh"}.run(t, "-c", `exec "$PROGRAM" login --no-verify <&-`)
 	if got.code != 2 || got.stdout != "" ||
 		!strings.HasPrefix(got.stderr, "error: no API key: stdin is empty\nhint: is the variable") {
 		t.Error(got)
@@ -228,11 +230,12 @@ func TestAClosedStdinIsNoKeyAtAll(t *testing.T) {
 // and the key's mode are as ever.
 func TestAnOddUmaskDoesNotKeepLoginOut(t *testing.T) {
 	t.Parallel()
-	home, program, user := asOrdinaryUser(t)
+	home, user := ordinaryUser(t)
 	s := shellIn(t, home)
-	env := []string{"HOME=" + home, "PROGRAM=" + program}
+	env := []string{"HOME=" + home, "PROGRAM=" + user.path}
+	sh := program{env: env, stdin: testKey, path: "/bin/sh", dir: "/", attributes: user.attributes}
 	for range 2 {
-		got := runAs(t, user, env, testKey, "/bin/sh", "-c",
+		got := sh.run(t, "-c",
 			`umask 777; exec "$PROGRAM" login --no-verify --quiet`)
 		if got != (result{}) {
 			t.Fatal(got)

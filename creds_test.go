@@ -15,9 +15,6 @@ import (
 	"unicode/utf16"
 )
 
-// inJSON returns text as it appears within a JSON string: a path of Windows has backslashes.
-func inJSON(text string) string { return strings.Trim(jsonText(text), `"`) }
-
 // noSuchFile returns what this system says of a file that is not there.
 func noSuchFile() string {
 	_, err := os.Stat(filepath.Join(testDir, "none"))

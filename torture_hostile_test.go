@@ -3,286 +3,408 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// measured is what a process did and took.
-type measured struct {
-	result
-	peak int64 // the most memory it held, in bytes; 0 where the system does not tell
-	took time.Duration
+const (
+	okLine      = "HTTP/1.1 200 OK\r\n"
+	chunkedHead = okLine + "Transfer-Encoding: chunked\r\n\r\n"
+	bodyLimit   = 32 << 20 // of an answer that is read
+
+	// The most memory of a run: what is ordinary, and what the limit on memory lets pass.
+	ordinaryPeak = 160 << 20
+	worstPeak    = 560 << 20
+)
+
+// hostileServer is what a server does besides answering. Malformed answers that cost nothing are
+// TestABrokenAnswerIsNotTheAPIs's.
+type hostileServer struct {
+	name  string
+	serve func(net.Conn)
+	code  int    // what the command exits with
+	line  string // the command; "" for project list and, with large numbers, others
 }
 
-var highWater = regexp.MustCompile(`VmHWM:\s*(\d+) kB`)
+// brokenServers send what is not an answer, or more of it than anybody wants.
+var brokenServers = []hostileServer{
+	{"a gzip bomb", func(conn net.Conn) {
+		head := fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", len(bomb()))
+		answering(okLine + head + bomb())(conn)
+	}, 6, ""},
+	{"a gzip bomb in chunks", func(conn net.Conn) {
+		answering(chunkedHead + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(bomb()), bomb()))(conn)
+	}, 6, ""},
+	{"an endless body", beginning(okLine+"\r\n[", endless(`{"id":"x","name":"y"},`)), 6, ""},
+	{"an endless body in chunks",
+		beginning(chunkedHead, endless("10\r\n[[[[[[[[[[[[[[[[\r\n")), 6, ""},
+	{"an endless body of an error", beginning("HTTP/1.1 400 No\r\n\r\n", endless("x")), 6, ""},
+	{"endless extensions of chunks",
+		beginning(chunkedHead, endless("1;"+strings.Repeat("x", 2000)+"\r\n \r\n")), 6, ""},
+	{"an endless size of a chunk", beginning(chunkedHead, endless("0")), 6, ""},
+	{"endless trailers",
+		beginning(chunkedHead+"2\r\n{}\r\n0\r\n", endless("X-Trailer: x\r\n")), 6, ""},
+	{"an endless header", beginning(okLine, endless("X-Header: x\r\n")), 6, ""},
+	{"an endless line of a header", beginning(okLine+"X: ", endless("x")), 6, ""},
+	{"an endless status line", beginning("HTTP/1.1 200 ", endless("x")), 6, ""},
+	{"endless interim answers",
+		beginning("", endless("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")), 6, ""},
+	{"5,000 interim answers", answering(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 5000) +
+		rawAnswer("200 OK", projectsBody)), 6, ""},
+	{"noise", beginning("", endless("\x00\x1b[31m\xff")), 6, ""},
+	{"an SSH banner, and silence", func(conn net.Conn) {
+		io.WriteString(conn, "SSH-2.0-OpenSSH_9.9\r\n")
+		silent(conn)
+	}, 6, ""},
+	{"HTTP/2", answering("\x00\x00\x00\x04\x00\x00\x00\x00\x00"), 6, ""},
+	{"the end at once", func(net.Conn) {}, 5, ""},
+	{"the end after the request", answering(""), 5, ""},
+	{"a reset at once", reset, 5, ""},
+	{"a reset after the request", beginning("", reset), 5, ""},
+	{"a reset in the header", beginning(okLine, reset), 6, ""},
+	{"a reset in the body", beginning(okLine+"Content-Length: 1000\r\n\r\n[", reset), 6, ""},
+	{"ESC in the reason of 500",
+		answering(rawAnswer("500 \x1b[31mred\x1b]0;title\a", "{}")), 6, ""},
+	{"ESC in the reason of 401", answering(rawAnswer("401 \x1b[31mred", "{}")), 3, ""},
+	{"ESC in the reason of 200", answering(rawAnswer("200 \x1b[31mred", projectsBody)), 0, ""},
+}
 
-// measure runs the program, and looks at its memory every millisecond. (What a parent is told when it ends starts at the
-// parent's own peak.)
-func measure(t *testing.T, env []string, stdin string, args ...string) measured {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
-	defer cancel()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, builtBinary(t), args...)
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, strings.NewReader(stdin), &stdout, &stderr
-	var m measured
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
-		t.Error(err)
-		return m
-	}
-	done := make(chan struct{})
-	var watcher sync.WaitGroup
-	watcher.Add(1)
-	go func() {
-		defer watcher.Done()
-		for {
-			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
-			if found := highWater.FindSubmatch(status); found != nil {
-				kilobytes, _ := strconv.ParseInt(string(found[1]), 10, 64)
-				m.peak = max(m.peak, kilobytes<<10)
-			}
-			select {
-			case <-done:
+// slowServers keep the program waiting until its time is over.
+var slowServers = []hostileServer{
+	{"a drip",
+		beginning("", dripping(rawAnswer("200 OK", strings.Repeat(" ", 1000)+"[]"))), 5, ""},
+	{"a drip of header lines",
+		beginning("", dripping(okLine+strings.Repeat("X: y\r\n", 1000))), 5, ""},
+	{"silence", silent, 5, ""},
+	{"silence after the header",
+		beginning(okLine+"Content-Length: 33554432\r\n\r\n[", silent), 5, ""},
+	{"silence after the body", beginning(okLine+"\r\n"+projectsBody, silent), 5, ""},
+}
+
+// largeAnswers are JSON of 32 MiB, as costly as that can be.
+var largeAnswers = []hostileServer{
+	{"deep arrays", filling("200 OK", "", "[", ""), 6, ""},
+	{"deep objects", filling("200 OK", "", `{"a":`, ""), 6, ""},
+	{"arrays as deep as may be", answering(rawAnswer("200 OK",
+		`[{"a":`+strings.Repeat("[", 9990)+strings.Repeat("]", 9990)+"}]")), 0, ""},
+	{"numbers where objects should be", filling("200 OK", "[0", ",0", "]"), 6, ""},
+	{"empty objects", filling("200 OK", "[{}", ",{}", "]"), 0, ""},
+	{"empty objects as JSON", filling("200 OK", "[{}", ",{}", "]"), 0, "project list --json"},
+	{"empty environments", filling("200 OK", `{"entities":{"stages":[{}`, ",{}", "]}}"), 0,
+		"env list --project 5f1c"},
+	{"empty objects of api", filling("200 OK", "[{}", ",{}", "]"), 0, "api any/path"},
+	{"a long name", filling("200 OK", `[{"id":"a","name":"`, "x", `"}]`), 0, ""},
+	{"a long name that is not UTF-8", filling("200 OK", `[{"name":"`, "\xff", `"}]`), 0, ""},
+	{"a long name of controls", filling("200 OK", `[{"name":"`, `\u001b`, `"}]`), 0, ""},
+	{"a long name as JSON", filling("200 OK", `[{"name":"`, "\xff", `"}]`), 0,
+		"project list --json"},
+	{"a long name of keys", filling("200 OK", `[{"name":"`, testKey, `"}]`), 0, ""},
+	{"a long id among many", func(conn net.Conn) {
+		long := `[{"id":"` + strings.Repeat("x", 8<<20) + `"}`
+		filling("200 OK", long, `,{"id":"y","name":"z"}`, "]")(conn)
+	}, 0, ""},
+	{"an environment with a long name", answering(rawAnswer("200 OK",
+		`{"entities":{"stages":[{"name":"`+strings.Repeat("x", 1<<20)+`"}`+
+			strings.Repeat(`,{"id":"e","name":"n"}`, 1000)+`]}}`)), 0, "env list --project 5f1c"},
+	{"a message that is not UTF-8", filling("400 No", `{"message":"`, "\xff", `"}`), 4, ""},
+	{"a message of controls", filling("500 No", `{"message":"`, `\u202e`, `"}`), 6, ""},
+	{"a message of keys", filling("400 No", `{"message":"`, testKey, `"}`), 4, ""},
+	{"a message to whoami", filling("401 No", `{"message":"`, "\xff", `"}`), 3, "whoami"},
+	{"a message to login", filling("401 No", `{"message":"`, "\xff", `"}`), 3, "login"},
+}
+
+// Answers that heavyQueries are made of.
+var (
+	manyNumbers = filling("200 OK", `[{"n":[0`, ",0", "]}]")
+	manyObjects = filling("200 OK", "[{}", ",{}", "]")
+	manyMembers = filling("200 OK", `[{"":0`, `,"":0`, "}]")
+	longText    = filling("200 OK", `[{"a":"`, "x", `"}]`)
+	escapedText = answering(rawAnswer("200 OK", `[{"a":"`+strings.Repeat("x", 1<<20)+`\u0041"}]`))
+	smallList   = answering(rawAnswer("200 OK", "["+strings.Repeat(
+		`{"id":"1","name":"`+strings.Repeat("x", 80)+`"},`, 100)+"{}]"))
+	deepList = filling("200 OK", "[{}",
+		`,{"a":`+strings.Repeat("[", 9000)+strings.Repeat("]", 9000)+"}", "]")
+)
+
+// heavyQueries make more of an answer than it is. Each prints its result, or ends with
+// limit.memory or query.type; where the code is 1 nothing but the limit can end it. Small numbers
+// leave the second half out.
+var heavyQueries = []hostileServer{
+	{"16 million numbers, flattened", manyNumbers, 0, listQuery("[].n[]")},
+	{"16 million numbers, sorted", manyNumbers, 0, listQuery("sort([0].n)[0]")},
+	{"16 million numbers as text", manyNumbers, 0, listQuery("length(map(&to_string(@),[0].n))")},
+	{"179 bytes", smallList, 0, listQuery("[].name" + doublings(20) + "|join('-',@)")},
+	{"20 doublings, as numbers", smallList, 0,
+		listQuery("[].id" + doublings(20) + "|map(&to_number(@),@)")},
+	{"a text doubled", smallList, 0,
+		listQuery("[0].name" + strings.Repeat("|join('',[@,@])", 30) + "|length(@)")},
+	{"copies of a text", escapedText, 1, listQuery("[@]" + doublings(12) + "|[][].a")},
+
+	{"16 million numbers, filtered", manyNumbers, 0, listQuery("[0].n[?@==`0`]")},
+	{"16 million numbers in arrays", manyNumbers, 0, listQuery("[0].n[].[@,@]")},
+	{"60 texts reversed", longText, 0,
+		listQuery("[0].[" + strings.Repeat("reverse(a),", 59) + "reverse(a)]")},
+	{"a text reversed and doubled", longText, 0,
+		listQuery("[0].a" + strings.Repeat("|join('',[reverse(@),@])", 10))},
+	{"30 doublings, nested", smallList, 0, listQuery("@" + strings.Repeat("|[@,@]", 30))},
+	{"30 doublings, searched", smallList, 0, listQuery("@" + doublings(30) + "|contains(@,`1`)")},
+	{"20 doublings, as text", smallList, 0,
+		listQuery("@" + doublings(20) + "|map(&to_string(@),@)")},
+	{"ten million objects", manyObjects, 0, listQuery("[].{a:a,b:b}")},
+	{"many members", manyMembers, 0, listQuery("[].values(@)[]")},
+	{"deep arrays", deepList, 0, listQuery("[].to_string(@)")},
+}
+
+func listQuery(expression string) string { return "project list --query " + expression }
+
+// doublings returns the end of a query that doubles a list so often.
+func doublings(n int) string { return strings.Repeat("|[@,@][]", n) }
+
+// beginning returns what reads a request, sends text, and goes on with then.
+func beginning(text string, then func(net.Conn)) func(net.Conn) {
+	return afterRequest(func(conn net.Conn, _ string) {
+		io.WriteString(conn, text)
+		then(conn)
+	})
+}
+
+// endless returns what writes text until the other side has had enough.
+func endless(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		for data := strings.Repeat(text, 1+(64<<10)/len(text)); ; {
+			if _, err := io.WriteString(conn, data); err != nil {
 				return
-			case <-time.After(time.Millisecond):
 			}
 		}
-	}()
-	cmd.Wait()
-	close(done)
-	watcher.Wait()
-	m.took = time.Since(start)
-	m.result = result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
-	return m
-}
-
-// endless writes text until the other side has had enough.
-func endless(conn net.Conn, text string) {
-	for data := bytes.Repeat([]byte(text), 1+(64<<10)/len(text)); ; {
-		if _, err := conn.Write(data); err != nil {
-			return
-		}
 	}
 }
 
-// dripFeed writes text one byte at a time, and never comes to its end within the time that a command has.
-func dripFeed(conn net.Conn, text string) {
-	for _, c := range []byte(text) {
-		if _, err := conn.Write([]byte{c}); err != nil {
-			return
+// filling returns what answers with a body of 32 MiB: before, as many pieces as fit, after.
+func filling(status, before, piece, after string) func(net.Conn) {
+	n := (bodyLimit - len(before) - len(after)) / len(piece)
+	return afterRequest(func(conn net.Conn, _ string) {
+		fmt.Fprintf(conn, "HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s",
+			status, len(before)+n*len(piece)+len(after), before)
+		inBlock := 1 + (64<<10)/len(piece)
+		block := strings.Repeat(piece, inBlock)
+		for range n / inBlock {
+			io.WriteString(conn, block)
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	io.Copy(io.Discard, conn)
+		io.WriteString(conn, strings.Repeat(piece, n%inBlock)+after)
+	})
 }
 
+// dripping returns what writes text one byte at a time, longer than a command waits.
+func dripping(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		for _, c := range []byte(text) {
+			if _, err := conn.Write([]byte{c}); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		silent(conn)
+	}
+}
+
+func silent(conn net.Conn) { io.Copy(io.Discard, conn) }
+
+// reset ends a connection the hard way, when what was sent before has come.
 func reset(conn net.Conn) {
-	if logged, ok := conn.(*loggedConn); ok {
-		logged.Conn.(*net.TCPConn).SetLinger(0)
+	time.Sleep(50 * time.Millisecond)
+	if heard, ok := conn.(*heardConn); ok {
+		heard.Conn.(*net.TCPConn).SetLinger(0)
 	}
 }
 
-// bomb is a small answer that becomes 1 GiB where somebody unpacks it.
-func bomb() []byte {
+// bomb returns a small body that becomes 1 GiB where somebody unpacks it.
+var bomb = sync.OnceValue(func() string {
 	var member bytes.Buffer
 	w := gzip.NewWriter(&member)
 	w.Write(make([]byte, 16<<20))
 	w.Close()
-	return bytes.Repeat(member.Bytes(), 64)
+	return strings.Repeat(member.String(), 64)
+})
+
+// record keeps the most of what was measured.
+type record struct {
+	mu      sync.Mutex
+	runs    int
+	peak    int64
+	longest time.Duration
 }
 
-// TestTortureHostileServers meets what a server can do besides answering.
+func (r *record) add(peak int64, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.runs++
+	r.peak, r.longest = max(r.peak, peak), max(r.longest, took)
+}
+
+// print prints the record as make torture shows it.
+func (r *record) print(t *testing.T, what string, servers int) {
+	if r.peak == 0 && runtime.GOOS != "windows" {
+		t.Error("no memory was measured")
+	}
+	counted(t, "%d runs against %d %s, at most %d MiB and %.1f s",
+		r.runs, servers, what, r.peak>>20, r.longest.Seconds())
+}
+
+// hostileLines are the commands that meet a server, and what they exit with: all of them where the
+// numbers are large.
+func hostileLines(server hostileServer) map[string]int {
+	if server.line != "" {
+		return map[string]int{server.line: server.code}
+	}
+	lines := map[string]int{"project list": server.code}
+	if !large {
+		return lines
+	}
+	lines["login"] = 0
+	if server.code == 3 {
+		lines["login"] = 3
+	}
+	lines["env list --project 5f1c --json"] = server.code
+	if server.code == 0 {
+		lines["env list --project 5f1c --json"] = 6 // it is an answer for projects
+	}
+	return lines
+}
+
+// meet runs a command against a hostile server, as a process, and checks what holds for all: how it
+// ends, how often it asks, and what it costs.
+func (r *record) meet(t *testing.T, server hostileServer, line string, code int, most int64) {
+	raw := newRawServer(t, server.serve)
+	s := newRawShell(t, raw).with("MICROTICA_API_URL", "http://"+raw.host+fakePrefix)
+	p := program{env: s.environ(), stdin: testKey, limit: 90 * time.Second, measured: true}
+	running, err := p.start(t, strings.Fields(line)...)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	got := running.wait()
+	r.add(running.peak, running.took)
+	where := server.name + ", " + line
+	limit := 65 * time.Second
+	if line == "login" {
+		limit = 10 * time.Second
+	}
+	if running.peak > most || running.took > limit {
+		t.Errorf("%s: took %.1f s and %d MiB", where, running.took.Seconds(), running.peak>>20)
+	}
+	heavy := most == worstPeak && code == 0 &&
+		(got.code == 1 && strings.Contains(got.stderr, "memory") || got.code == 2)
+	if got.code != code && !heavy {
+		t.Errorf("%s: %.1000s, want exit %d", where, got, code)
+	}
+	wantHarmless(t, where, raw, got)
+}
+
+// wantHarmless checks what no server may bring about.
+func wantHarmless(t *testing.T, where string, server *rawServer, got result) {
+	t.Helper()
+	log, connections := server.taken()
+	if connections < 1 || connections > 3 || strings.Contains(log, "Accept-Encoding") {
+		t.Errorf("%s: %d connections, %.1000q", where, connections, log)
+	}
+	prints := got.code == 0 || strings.HasPrefix(got.stdout, "via: ")
+	if prints == (got.stdout == "") ||
+		strings.ContainsAny(got.stdout+got.stderr, "\x1b\a\x00") || len(got.stderr) > 4000 {
+		t.Errorf("%s: %d bytes on stdout, %.1000s", where, len(got.stdout), got)
+	}
+}
+
+// TestTortureHostileServers meets servers that send too much of anything.
 func TestTortureHostileServers(t *testing.T) {
-	const (
-		ok      = "HTTP/1.1 200 OK\r\n"
-		chunked = ok + "Transfer-Encoding: chunked\r\n\r\n"
-	)
-	write := func(text string) func(net.Conn) { return func(conn net.Conn) { io.WriteString(conn, text) } }
-	after := func(f func(net.Conn)) func(net.Conn) {
-		return afterRequest(func(conn net.Conn, _, _ string) { f(conn) })
-	}
-	answer := func(text string) func(net.Conn) { return after(write(text)) }
-	silent := func(conn net.Conn) { io.Copy(io.Discard, conn) }
-	packed := bomb()
-	tests := []struct {
-		name   string
-		handle func(net.Conn)
-		code   int  // of project list
-		slow   bool // it lasts until the deadline
-	}{
-		{"a gzip bomb", answer(ok + "Content-Encoding: gzip\r\nContent-Length: " + fmt.Sprint(len(packed)) + "\r\n\r\n" + string(packed)), 6, false},
-		{"a gzip bomb in chunks", answer(chunked + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(packed), packed)), 6, false},
-		{"an endless body", after(func(conn net.Conn) { io.WriteString(conn, ok+"\r\n["); endless(conn, `{"id":"x","name":"y"},`) }), 6, false},
-		{"an endless body in chunks", after(func(conn net.Conn) { io.WriteString(conn, chunked); endless(conn, "10\r\n[[[[[[[[[[[[[[[[\r\n") }), 6, false},
-		{"an endless body of an error", after(func(conn net.Conn) {
-			io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
-			endless(conn, "x")
-		}), 6, false},
-		{"a length beyond all", answer(ok + "Content-Length: 9223372036854775807\r\n\r\n{"), 6, false},
-		{"a negative length", answer(ok + "Content-Length: -1\r\n\r\n{}"), 6, false},
-		{"two lengths", answer(ok + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x"), 6, false},
-		{"endless extensions of chunks", after(func(conn net.Conn) {
-			io.WriteString(conn, chunked)
-			endless(conn, "1;"+strings.Repeat("x", 2000)+"\r\n \r\n")
-		}), 6, false},
-		{"a chunk's size without end", after(func(conn net.Conn) { io.WriteString(conn, chunked); endless(conn, "0") }), 6, false},
-		{"endless trailers", after(func(conn net.Conn) {
-			io.WriteString(conn, chunked+"2\r\n{}\r\n0\r\n")
-			endless(conn, "X-Trailer: x\r\n")
-		}), 6, false},
-		{"an endless header", after(func(conn net.Conn) { io.WriteString(conn, ok); endless(conn, "X-Header: x\r\n") }), 6, false},
-		{"an endless line in the header", after(func(conn net.Conn) { io.WriteString(conn, ok+"X: "); endless(conn, "x") }), 6, false},
-		{"an endless status line", after(func(conn net.Conn) { io.WriteString(conn, "HTTP/1.1 200 "); endless(conn, "x") }), 6, false},
-		{"interim answers without end", after(func(conn net.Conn) { endless(conn, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n") }), 6, false},
-		{"5,000 interim answers", answer(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 5000) + rawAnswer("200 OK", projectsBody)), 6, false},
-		{"another protocol", answer("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), 6, false},
-		{"cut in the status line", answer("HTTP/1.1 20"), 6, false},
-		{"cut in the header", answer(ok + "Content-Type: appl"), 6, false},
-		{"cut in the body", answer(ok + "Content-Length: 1000\r\n\r\n" + projectsBody), 6, false},
-		{"cut in a chunk", answer(chunked + "ff\r\n" + projectsBody), 6, false},
-		{"cut before the last chunk", answer(chunked + fmt.Sprintf("%x\r\n%s\r\n", len(projectsBody), projectsBody)), 6, false},
-		{"JSON that ends early", answer(rawAnswer("200 OK", projectsBody[:len(projectsBody)-1])), 6, false},
-		{"two JSON texts", answer(rawAnswer("200 OK", projectsBody+projectsBody)), 6, false},
-		{"deep arrays", answer(rawAnswer("200 OK", strings.Repeat("[", maxBodyBytes))), 6, false},
-		{"deep objects", answer(rawAnswer("200 OK", strings.Repeat(`{"a":`, maxBodyBytes/5))), 6, false},
-		{"deep arrays that close", answer(rawAnswer("200 OK", `[{"a":`+strings.Repeat("[", 20000)+strings.Repeat("]", 20000)+"}]")), 6, false},
-		{"arrays as deep as may be", answer(rawAnswer("200 OK", `[{"a":`+strings.Repeat("[", 9990)+strings.Repeat("]", 9990)+"}]")), 0, false},
-		{"a million empty objects", answer(rawAnswer("200 OK", "["+strings.Repeat("{},", 1<<20)+"{}]")), 0, false},
-		{"eight million numbers", answer(rawAnswer("200 OK", "["+strings.Repeat("0,", 8<<20)+"0]")), 6, false},
-		{"a drip", after(func(conn net.Conn) {
-			dripFeed(conn, rawAnswer("200 OK", strings.Repeat(" ", 1000)+projectsBody))
-		}), 5, true},
-		{"a drip of header lines", after(func(conn net.Conn) { dripFeed(conn, ok+strings.Repeat("X: y\r\n", 1000)) }), 5, true},
-		{"silence", silent, 5, true},
-		{"silence behind the header", after(func(conn net.Conn) { io.WriteString(conn, ok+"Content-Length: 33554432\r\n\r\n["); silent(conn) }), 5, true},
-		{"silence behind the body", after(func(conn net.Conn) { io.WriteString(conn, ok+"\r\n"+projectsBody); silent(conn) }), 5, true},
-		{"a reset at once", reset, 5, false},
-		{"a reset after the request", after(reset), 5, false},
-		{"a reset in the header", after(func(conn net.Conn) { io.WriteString(conn, ok); time.Sleep(50 * time.Millisecond); reset(conn) }), 6, false},
-		{"a reset in the body", after(func(conn net.Conn) {
-			io.WriteString(conn, ok+"Content-Length: 1000\r\n\r\n[")
-			time.Sleep(50 * time.Millisecond)
-			reset(conn)
-		}), 6, false},
-		{"the end at once", func(net.Conn) {}, 5, false},
-		{"the end after the request", after(func(net.Conn) {}), 5, false},
-		{"an SSH banner", write("SSH-2.0-OpenSSH_9.9\r\n"), 6, false},
-		{"an SSH banner, and silence", func(conn net.Conn) { io.WriteString(conn, "SSH-2.0-OpenSSH_9.9\r\n"); silent(conn) }, 6, false},
-		{"bytes of TLS", write("\x15\x03\x03\x00\x02\x02\x28"), 6, false},
-		{"HTTP/2", answer("\x00\x00\x00\x04\x00\x00\x00\x00\x00"), 6, false},
-		{"noise", after(func(conn net.Conn) { endless(conn, "\x00\x1b[31m\xff") }), 6, false},
-		{"ESC in the reason", answer(rawAnswer("500 \x1b[31mred\x1b]0;title\a", "{}")), 6, false},
-		{"ESC in the reason of 401", answer(rawAnswer("401 \x1b[31mred", "{}")), 3, false},
-		{"ESC in the reason of 200", answer(rawAnswer("200 \x1b[31mred", projectsBody)), 0, false},
-		{"ESC in a header", answer(rawAnswer("200 OK", projectsBody, "X: \x1b[31mred")), 6, false},
-		{"ESC in the status", answer("HTTP/1.1 2\x1b0 OK\r\n\r\n{}"), 6, false},
-		{"a status of four digits", answer("HTTP/1.1 2000 OK\r\n\r\n{}"), 6, false},
-		{"status 600", answer(rawAnswer("600 ?", "{}")), 6, false},
-		{"no content", answer("HTTP/1.1 204 No Content\r\n\r\n"), 6, false},
-		{"a wait of a year", answer(rawAnswer("429 No", "{}", "Retry-After: 31536000")), 6, false},
-		{"a wait beyond all", answer(rawAnswer("503 No", "{}", "Retry-After: 99999999999999999999")), 6, false},
-		{"no wait", answer(rawAnswer("503 No", "{}", "Retry-After: 0")), 6, false},
-	}
-	var (
-		all      sync.WaitGroup
-		peak     atomic.Int64
-		longest  atomic.Int64
-		runs     atomic.Int32
-		free     = make(chan struct{}, 4)
-		slowFree = make(chan struct{}, 64)
-	)
-	for _, test := range tests {
-		lines := map[string]int{"project list": test.code}
-		if torture {
-			lines["env list --project 5f1c --json"] = test.code
-			if strings.Contains(test.name, "200") || test.code == 0 {
-				lines["env list --project 5f1c --json"] = 6 // it is an answer for projects
-			}
-			lines["login"] = 0
-			if test.code == 3 {
-				lines["login"] = 3
-			}
+	t.Parallel()
+	var r record
+	servers := append(brokenServers[:len(brokenServers):len(brokenServers)], largeAnswers...)
+	everyServer(servers, 2, func(server hostileServer) {
+		for line, code := range hostileLines(server) {
+			r.meet(t, server, line, code, ordinaryPeak)
 		}
-		for line, code := range lines {
-			gate := free
-			if test.slow {
-				gate = slowFree
-			}
-			all.Add(1)
-			go func() {
-				defer all.Done()
-				gate <- struct{}{}
-				defer func() { <-gate }()
-				server := newRecorder(t, "127.0.0.1:0", test.handle)
-				var m measured
-				limit := 62 * time.Second
-				if test.slow && !torture {
-					s := newShell(t, nil).with("MICROTICA_API_URL", "http://"+server.address()+fakePrefix, "MICROTICA_TOKEN", testKey)
-					s.apiLimit, limit = 700*time.Millisecond, 3*time.Second
-					start := time.Now()
-					m.result = s.run(strings.Fields(line)...)
-					m.took = time.Since(start)
-				} else {
-					home := t.TempDir()
-					if line == "login" {
-						limit = 7 * time.Second
-					}
-					m = measure(t, []string{"HOME=" + home, "USERPROFILE=" + home, "MICROTICA_TOKEN=" + testKey, "MICROTICA_API_URL=http://" + server.address() + fakePrefix}, testKey, strings.Fields(line)...)
-				}
-				runs.Add(1)
-				log, connections := server.taken()
-				if strings.Contains(log, "Accept-Encoding") {
-					t.Errorf("%s, %s: it asks for a packed answer", test.name, line)
-				}
-				if m.code != code || (m.stdout == "") != (code != 0) || connections < 1 || connections > 3 || strings.ContainsAny(m.stdout+m.stderr, "\x1b\a\x00") {
-					t.Errorf("%s, %s: %d connections, %.1000s, want exit %d", test.name, line, connections, m.result, code)
-				}
-				if m.peak > 160<<20 || m.took > limit {
-					t.Errorf("%s, %s: took %v and %d MiB", test.name, line, m.took, m.peak>>20)
-				}
-				for old := peak.Load(); m.peak > old && !peak.CompareAndSwap(old, m.peak); old = peak.Load() {
-				}
-				for old := longest.Load(); int64(m.took) > old && !longest.CompareAndSwap(old, int64(m.took)); old = longest.Load() {
-				}
-			}()
-		}
+	})
+	r.print(t, "hostile servers", len(servers))
+}
+
+// TestTortureHeavyQueries runs queries that multiply.
+func TestTortureHeavyQueries(t *testing.T) {
+	t.Parallel()
+	var r record
+	queries := heavyQueries[:times(7, len(heavyQueries))]
+	everyServer(queries, 1, func(server hostileServer) {
+		r.meet(t, server, server.line, server.code, worstPeak)
+	})
+	r.print(t, "heavy queries", len(queries))
+}
+
+// everyServer calls meet with each server, some at a time.
+func everyServer(servers []hostileServer, atATime int, meet func(hostileServer)) {
+	free := make(chan struct{}, atATime)
+	var all sync.WaitGroup
+	for _, server := range servers {
+		all.Add(1)
+		free <- struct{}{}
+		go func() {
+			defer all.Done()
+			defer func() { <-free }()
+			meet(server)
+		}()
 	}
 	all.Wait()
-	if runtime.GOOS == "linux" && peak.Load() == 0 {
-		t.Log("SKIPPED: memory, for this system does not tell")
+}
+
+// TestTortureSlowServers waits until the limit: a short one in process or, with large numbers, the
+// program's own.
+func TestTortureSlowServers(t *testing.T) {
+	t.Parallel()
+	var r record
+	everyServer(slowServers, 64, func(server hostileServer) {
+		for line, code := range hostileLines(server) {
+			if large {
+				r.meet(t, server, line, code, ordinaryPeak)
+				continue
+			}
+			raw := newRawServer(t, server.serve)
+			s := newRawShell(t, raw)
+			s.apiLimit = 700 * time.Millisecond
+			start := time.Now()
+			got := s.run(strings.Fields(line)...)
+			if took := time.Since(start); got.code != code || took > 10*time.Second {
+				t.Errorf("%s, %s: %s after %v", server.name, line, got, took)
+			}
+			wantHarmless(t, server.name, raw, got)
+		}
+	})
+	if large {
+		r.print(t, "slow servers", len(slowServers))
 	}
-	counted(t, "%d runs against %d hostile servers, at most %d MiB and %.1f s", runs.Load(), len(tests), peak.Load()>>20, time.Duration(longest.Load()).Seconds())
 }
 
 // TestTortureHostileTLS meets servers that fail before anything is asked.
 func TestTortureHostileTLS(t *testing.T) {
-	for name, handle := range map[string]func(net.Conn){
-		"plain http":    afterRequest(func(conn net.Conn, _, _ string) { io.WriteString(conn, rawAnswer("400 No", "{}")) }),
-		"an SSH banner": func(conn net.Conn) { io.WriteString(conn, "SSH-2.0-\x1b[31m\r\n") },
-		"a reset":       reset,
-		"the end":       func(net.Conn) {},
-		"silence":       func(conn net.Conn) { io.Copy(io.Discard, conn) },
-		"noise":         func(conn net.Conn) { endless(conn, "\x16\x03\x03\xff\xff\x1b") },
-		"an alert":      func(conn net.Conn) { io.WriteString(conn, "\x15\x03\x03\x00\x02\x02\x28") },
+	t.Parallel()
+	for name, serve := range map[string]func(net.Conn){
+		"a reset": reset,
+		"silence": silent,
+		"noise":   endless("\x16\x03\x03\xff\xff\x1b"),
 	} {
-		server := newRecorder(t, "127.0.0.1:0", handle)
-		s := newShell(t, nil).with("MICROTICA_API_URL", "https://"+server.address(), "MICROTICA_TOKEN", testKey)
+		raw := newRawServer(t, serve)
+		s := newRawShell(t, raw).with("MICROTICA_API_URL", "https://"+raw.host)
 		s.apiLimit = 700 * time.Millisecond
 		got := s.run("project", "list")
-		if log, connections := server.taken(); got.code != 5 || got.stdout != "" || connections < 1 || connections > 3 || strings.Contains(got.stderr, "\x1b") || strings.Contains(log, "mic_") {
-			t.Errorf("%s instead of TLS: %d connections, %s", name, connections, got)
+		log, _ := raw.taken()
+		if got.code != 5 || strings.Contains(log, "mic_") {
+			t.Errorf("%s instead of TLS: %s", name, got)
+		}
+		if strings.Contains(got.stdout+got.stderr, "\x1b") {
+			t.Errorf("%s reaches the terminal: %s", name, got)
 		}
 	}
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,20 +94,20 @@ func TestTortureMemory(t *testing.T) {
 		if status == "" {
 			status = "200 OK"
 		}
-		m := measureAgainst(t, rawAnswer(status, test.body()), test.query)
-		t.Logf("%s: exit %d, %d MiB, %.1f s", test.name, m.code, m.peak>>20, m.took.Seconds())
+		m, got := measureAgainst(t, rawAnswer(status, test.body()), test.query)
+		t.Logf("%s: exit %d, %d MiB, %.1f s", test.name, got.code, m.peak>>20, m.took.Seconds())
 		runs++
 		peak, longest = max(peak, m.peak), max(longest, m.took)
 		if m.peak > mostMemory || m.took > mostTime {
 			t.Errorf("%s: took %d MiB and %v", test.name, m.peak>>20, m.took)
 		}
-		ended := m.code == 1
+		ended := got.code == 1
 		if ended {
 			limited++
 		}
-		told := strings.Contains(m.stderr, "512 MiB")
-		if ended != told || ended && m.stdout != "" || test.limited && !ended || m.code > 6 {
-			t.Errorf("%s: exit %d, stderr %.300q", test.name, m.code, m.stderr)
+		told := strings.Contains(got.stderr, "512 MiB")
+		if ended != told || ended && got.stdout != "" || test.limited && !ended || got.code > 6 {
+			t.Errorf("%s: exit %d, stderr %.300q", test.name, got.code, got.stderr)
 		}
 	}
 	counted(t, "%d answers and queries that would take gigabytes, %d ended by the limit: "+
@@ -118,18 +115,22 @@ func TestTortureMemory(t *testing.T) {
 }
 
 // measureAgainst lists projects at a server that sends the answer, with a query unless it is empty.
-func measureAgainst(t *testing.T, answer, query string) measured {
+func measureAgainst(t *testing.T, answer, query string) (*running, result) {
 	t.Helper()
-	server := newRecorder(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, _ string) {
+	server := newRawServer(t, afterRequest(func(conn net.Conn, _ string) {
 		io.WriteString(conn, answer)
 	}))
 	s := newShell(t, nil).with("MICROTICA_TOKEN", testKey)
-	s.with("MICROTICA_API_URL", "http://"+server.address())
+	s.with("MICROTICA_API_URL", "http://"+server.host)
 	args := []string{"project", "list"}
 	if query != "" {
 		args = append(args, "--query", query)
 	}
-	return measure(t, s.environ(), "", args...)
+	r, err := program{env: s.environ(), measured: true, limit: 90 * time.Second}.start(t, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, r.wait()
 }
 
 // TestMemoryLimitIsAnErrorLikeAnyOther holds what the user sees, and that a pipe that nobody reads
@@ -149,31 +150,13 @@ func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 	}
 
 	blocked := newDeafPipe(t).fill()
-	r = s.prepare(t, "project", "list", "--query", copies.query)
-	r.cmd.Stderr = blocked.writer
-	r.start()
-	done := make(chan struct{})
-	peak := make(chan int64, 1)
-	go func() { peak <- watchPeak(r.cmd.Process.Pid, done) }()
-	r.cmd.Wait()
-	close(done)
-	if m := <-peak; r.cmd.ProcessState.ExitCode() != 1 || m > mostMemory {
-		t.Errorf("with a blocked stderr: %v, %d MiB", r.cmd.ProcessState, m>>20)
+	p := program{env: s.environ(), stderr: blocked.writer, measured: true}
+	measured, err := p.start(t, "project", "list", "--query", copies.query)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-// watchPeak returns the most memory that a process has held until done is closed.
-func watchPeak(pid int, done <-chan struct{}) (peak int64) {
-	for {
-		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if found := highWater.FindSubmatch(status); found != nil {
-			kilobytes, _ := strconv.ParseInt(string(found[1]), 10, 64)
-			peak = max(peak, kilobytes<<10)
-		}
-		select {
-		case <-done:
-			return peak
-		case <-time.After(time.Millisecond):
-		}
+	got := measured.wait()
+	if got.code != 1 || measured.peak > mostMemory {
+		t.Errorf("with a blocked stderr: exit %d, %d MiB", got.code, measured.peak>>20)
 	}
 }

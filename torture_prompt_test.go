@@ -106,15 +106,6 @@ func newPrompt(t *testing.T, s *shell, args ...string) *pseudoTerminal {
 	return p
 }
 
-// environ returns the shell's variables as a process takes them.
-func (s *shell) environ() []string {
-	var env []string
-	for name, value := range s.env {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
 // control makes a request to the terminal. It does without Fd, after which closing the master would
 // wait for its reader.
 func (p *pseudoTerminal) control(request uintptr, argument unsafe.Pointer) (errno syscall.Errno) {
@@ -612,9 +603,9 @@ func TestPromptThenVerify(t *testing.T) {
 		{"Ctrl-Z and Ctrl-C", "\x1a\x03", 0, 130},
 	} {
 		asked := make(chan bool, 10)
-		server := newRecorder(t, "127.0.0.1:0", afterRequest(silentAfter(asked)))
+		server := newRawServer(t, afterRequest(silentAfter(asked)))
 		s := newShell(t, nil).save(otherKey + "\n")
-		s.with("MICROTICA_API_URL", "http://"+server.address())
+		s.with("MICROTICA_API_URL", "http://"+server.host)
 		p := newTerminal(t)
 		found := p.mode()
 		p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login")

@@ -41,8 +41,8 @@ func wantSoon[T any](t *testing.T, values <-chan T, what string) (value T) {
 }
 
 // silentAfter returns what says that a request has come, and then nothing to the client.
-func silentAfter(asked chan<- bool) func(net.Conn, string, string) {
-	return func(conn net.Conn, _, _ string) {
+func silentAfter(asked chan<- bool) func(net.Conn, string) {
+	return func(conn net.Conn, _ string) {
 		asked <- true
 		io.Copy(io.Discard, conn)
 	}
@@ -89,24 +89,24 @@ func (u *deafPipe) waitUntilFull(t *testing.T) {
 	t.Fatal("nothing is written into the pipe")
 }
 
-// running is a command that runs, and what it printed where that is read.
-type running struct {
+// busyCommand is a command that runs, and what it printed where that is read.
+type busyCommand struct {
 	t              *testing.T
 	cmd            *exec.Cmd
 	stdout, stderr bytes.Buffer
 }
 
 // prepare returns a command that is not yet started, and lives for 15 seconds at most.
-func (s *shell) prepare(t *testing.T, args ...string) *running {
+func (s *shell) prepare(t *testing.T, args ...string) *busyCommand {
 	ctx, stop := context.WithTimeout(context.Background(), 15*time.Second)
 	t.Cleanup(stop)
-	r := &running{t: t}
+	r := &busyCommand{t: t}
 	r.cmd = exec.CommandContext(ctx, builtBinary(t), args...)
 	r.cmd.Env, r.cmd.Stdout, r.cmd.Stderr = s.environ(), &r.stdout, &r.stderr
 	return r
 }
 
-func (r *running) start() *running {
+func (r *busyCommand) start() *busyCommand {
 	r.t.Helper()
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
@@ -121,7 +121,7 @@ var soon = time.Duration(times(4000, 1500)) * time.Millisecond
 // wantInterrupted sends the signals and expects the command to end soon: with the exit status of
 // one of them (the system delivers the lowest number first), nothing on stdout, and one error as
 // the last line on stderr.
-func (r *running) wantInterrupted(name string, signals ...syscall.Signal) (took time.Duration) {
+func (r *busyCommand) wantInterrupted(name string, signals ...syscall.Signal) (took time.Duration) {
 	r.t.Helper()
 	start := time.Now()
 	for _, s := range signals {
@@ -152,22 +152,22 @@ func (r *running) wantInterrupted(name string, signals ...syscall.Signal) (took 
 	return took
 }
 
-func (r *running) asksForJSON() bool { return slices.Contains(r.cmd.Args, "--json") }
+func (r *busyCommand) asksForJSON() bool { return slices.Contains(r.cmd.Args, "--json") }
 
 // starter starts a command, with more words at its end, and returns when it is busy.
-type starter func(t *testing.T, more ...string) *running
+type starter func(t *testing.T, more ...string) *busyCommand
 
 // announcing returns the handler of a server that sends a value when the client is busy.
-type announcing func(chan<- bool) func(conn net.Conn, path, key string)
+type announcing func(chan<- bool) func(conn net.Conn, key string)
 
 // against starts a command that speaks to a server, and waits for the server's word.
 func against(words string, handle announcing) starter {
-	return func(t *testing.T, more ...string) *running {
+	return func(t *testing.T, more ...string) *busyCommand {
 		t.Helper()
 		reached := make(chan bool, 10)
-		server := newRecorder(t, "127.0.0.1:0", afterRequest(handle(reached)))
+		server := newRawServer(t, afterRequest(handle(reached)))
 		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey)
-		s.with("MICROTICA_API_URL", "http://"+server.address())
+		s.with("MICROTICA_API_URL", "http://"+server.host)
 		r := s.prepare(t, append(strings.Fields(words), more...)...)
 		r.cmd.Stdin = strings.NewReader(testKey)
 		r.start()
@@ -178,8 +178,8 @@ func against(words string, handle announcing) starter {
 
 // sending returns the handler that sends an answer.
 func sending(answer string) announcing {
-	return func(sent chan<- bool) func(net.Conn, string, string) {
-		return func(conn net.Conn, _, _ string) {
+	return func(sent chan<- bool) func(net.Conn, string) {
+		return func(conn net.Conn, _ string) {
 			io.WriteString(conn, answer)
 			sent <- true
 			io.Copy(io.Discard, conn)
@@ -190,8 +190,8 @@ func sending(answer string) announcing {
 // received returns the handler that sends a list of count objects, and waits until the client has
 // read it all and closed the connection.
 func received(status string, count int) announcing {
-	return func(done chan<- bool) func(net.Conn, string, string) {
-		return func(conn net.Conn, _, _ string) {
+	return func(done chan<- bool) func(net.Conn, string) {
+		return func(conn net.Conn, _ string) {
 			io.WriteString(conn, rawAnswer(status, "["+strings.Repeat("{},", count-1)+"{}]"))
 			io.Copy(io.Discard, conn)
 			done <- true
@@ -216,19 +216,19 @@ var everythingBusy = []struct {
 		sending(rawAnswer("503 Wait", "{}", "Retry-After: 20")))},
 	{"decoding an answer", against("project list", received("200 OK", 10<<20))},
 	{"decoding a refusal", against("project list", received("403 No", 10<<20))},
-	{"computing a query", func(t *testing.T, _ ...string) *running {
+	{"computing a query", func(t *testing.T, _ ...string) *busyCommand {
 		start := against("project list", received("200 OK", 1<<20))
 		r := start(t, "--json", "--query", longQuery) // a query's result is JSON anyway
 		time.Sleep(500 * time.Millisecond)
 		return r
 	}},
-	{"printing into a pipe that nobody reads", func(t *testing.T, more ...string) *running {
+	{"printing into a pipe that nobody reads", func(t *testing.T, more ...string) *busyCommand {
 		return startBlocked(t, false, append(strings.Fields("project list"), more...)...)
 	}},
-	{"printing an error into such a pipe", func(t *testing.T, more ...string) *running {
+	{"printing an error into such a pipe", func(t *testing.T, more ...string) *busyCommand {
 		return startBlocked(t, true, append(strings.Fields("project list --project"), more...)...)
 	}},
-	{"reading a key from a pipe", func(t *testing.T, more ...string) *running {
+	{"reading a key from a pipe", func(t *testing.T, more ...string) *busyCommand {
 		s := newShell(t, nil)
 		pipe := newDeafPipe(t)
 		r := s.prepare(t, append(strings.Fields("login --no-verify"), more...)...)
@@ -242,7 +242,7 @@ var everythingBusy = []struct {
 
 // startBlocked starts a command whose stdout or stderr is a pipe that nobody reads, and returns
 // when it is full.
-func startBlocked(t *testing.T, stderr bool, words ...string) *running {
+func startBlocked(t *testing.T, stderr bool, words ...string) *busyCommand {
 	t.Helper()
 	api := newFakeAPI(t)
 	api.answer("/projects", reply(200, "["+strings.Repeat(`{"id":"x","name":"y"},`, 100000)+"{}]"))
@@ -302,13 +302,13 @@ func TestSignalsIgnoredAtStartStayIgnored(t *testing.T) {
 	} {
 		asked := make(chan bool, 1)
 		answer := make(chan bool)
-		server := newRecorder(t, "127.0.0.1:0", afterRequest(func(conn net.Conn, _, _ string) {
+		server := newRawServer(t, afterRequest(func(conn net.Conn, _ string) {
 			asked <- true
 			<-answer
 			io.WriteString(conn, rawAnswer("200 OK", projectsBody))
 		}))
 		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey)
-		r := s.with("MICROTICA_API_URL", "http://"+server.address()).prepare(t)
+		r := s.with("MICROTICA_API_URL", "http://"+server.host).prepare(t)
 		script := "trap '' " + test.ignored + `; exec "$0" project list`
 		r.cmd.Path, r.cmd.Args = "/bin/sh", []string{"sh", "-c", script, builtBinary(t)}
 		r.start()

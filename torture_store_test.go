@@ -14,17 +14,16 @@ import (
 // thirdKey is what a later login saves.
 const thirdKey = "mic_th1rd_key0of0a0later0login"
 
-// checkStore checks what a login that was killed or failed left in a home directory: the old key or the new one, whole, for its user
-// alone, and nothing that a later login does not sweep. It returns what was stored, "" if there was no file, which is right
-// where old is "".
+// checkStore checks what a login that was killed or failed left in a home directory: the old key or
+// the new one, whole, for its user alone, and nothing that a later login does not sweep. It returns
+// what was stored, "" if there was no file, which is right where old is "".
 func checkStore(t *testing.T, where, home, old, saved string) string {
 	t.Helper()
 	s := shellIn(t, home)
 	data, err := os.ReadFile(s.credentials())
 	stored := string(data)
-	switch {
-	case os.IsNotExist(err) && old == "":
-	case err != nil, stored != old && stored != saved, stored == "":
+	missing := os.IsNotExist(err) && old == ""
+	if !missing && (err != nil || stored == "" || stored != old && stored != saved) {
 		t.Errorf("%s: KEY LOST: %q is stored, %v", where, stored, err)
 	}
 	dir := filepath.Dir(s.credentials())
@@ -39,27 +38,52 @@ func checkStore(t *testing.T, where, home, old, saved string) string {
 			t.Errorf("%s: %v", where, err)
 			continue
 		}
-		if mode := info.Mode(); runtime.GOOS != "windows" && (mode&^0o600 != 0 || entry.Name() == "credentials" && mode != 0o600) {
+		stored, mode := entry.Name() == "credentials", info.Mode()
+		if runtime.GOOS != "windows" && (mode&^0o600 != 0 || stored && mode != 0o600) {
 			t.Errorf("%s: LOOSE MODE: %s has mode %v", where, entry.Name(), mode)
 		}
-		if entry.Name() != "credentials" {
-			if err := os.Chtimes(filepath.Join(dir, entry.Name()), before, before); err != nil {
-				t.Errorf("%s: %v", where, err)
-			}
+		if stored {
+			continue
+		}
+		if err := os.Chtimes(filepath.Join(dir, entry.Name()), before, before); err != nil {
+			t.Errorf("%s: %v", where, err)
 		}
 	}
-	if got := s.run("login", "--no-verify", "--token", thirdKey); got.code != 0 || got.stderr != "" {
+	got := s.run("login", "--no-verify", "--token", thirdKey)
+	if got.code != 0 || got.stderr != "" {
 		t.Errorf("%s: a later login says %s", where, got)
 	}
 	s.wantStored(thirdKey + "\n")
 	return stored
 }
 
-// TestTortureAReaderDuringSaves reads the stored key as fast as it can while it is saved again and again.
+// background calls step again and again, beside the test, until the returned function is called.
+func background(step func() (goOn bool)) (stop func()) {
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	all.Add(1)
+	go func() {
+		defer all.Done()
+		for step() {
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		all.Wait()
+	}
+}
+
+// TestTortureAReaderDuringSaves reads the stored key as fast as it can while it is saved again and
+// again.
 func TestTortureAReaderDuringSaves(t *testing.T) {
-	keys := map[string]bool{}
+	t.Parallel()
 	s := newShell(t, nil).save(otherKey + "\n")
-	keys[otherKey+"\n"] = true
+	keys := map[string]bool{otherKey + "\n": true}
 	var names []string
 	for i := range 7 {
 		name := fmt.Sprintf("mic_n%d_%s", i, strings.Repeat("x", 1+i*i*80))
@@ -67,36 +91,26 @@ func TestTortureAReaderDuringSaves(t *testing.T) {
 		keys[name+"\n"] = true
 	}
 	saves, reads := times(100, 10000), 0
-	done := make(chan struct{})
-	var reader sync.WaitGroup
-	reader.Add(1)
-	go func() {
-		defer reader.Done()
-		for {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			data, err := os.ReadFile(s.credentials())
-			if runtime.GOOS == "windows" && err != nil {
-				continue // a file that is being replaced cannot be opened there
-			}
-			if err != nil || !keys[string(data)] {
-				t.Errorf("KEY LOST: a reader found %q, %v", data, err)
-				return
-			}
-			reads++
+	stop := background(func() bool {
+		data, err := os.ReadFile(s.credentials())
+		if runtime.GOOS == "windows" && err != nil {
+			return true // a file that is being replaced cannot be opened there
 		}
-	}()
+		if err != nil || !keys[string(data)] {
+			t.Errorf("KEY LOST: a reader found %q, %v", data, err)
+			return false
+		}
+		reads++
+		return true
+	})
 	for i := range saves {
-		if got := s.run("login", "--no-verify", "--quiet", "--token", names[i%len(names)]); got != (result{}) {
+		got := s.run("login", "--no-verify", "--quiet", "--token", names[i%len(names)])
+		if got != (result{}) {
 			t.Errorf("save %d: %s", i, got)
 			break
 		}
 	}
-	close(done)
-	reader.Wait()
+	stop()
 	if reads < saves/10 {
 		t.Errorf("only %d reads during %d saves", reads, saves)
 	}

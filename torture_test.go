@@ -1,56 +1,53 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 )
 
-// The tests whose names begin with TestTorture prove the program's promises by numbers: the key is never lost and goes nowhere
-// else, and no server hurts the terminal. They run with small numbers each time, and with the large ones that README quotes
-// where MICROTICA_TORTURE is set. This file is what they share.
+// The torture suite, whose tests begin with TestTorture, proves the program's promises by numbers:
+// the key is never lost, goes nowhere else and is never printed, and no server hurts the machine or
+// the terminal. MICROTICA_TORTURE says whether the numbers are small, as in make ci, or large, as
+// in make torture, whose counts the documents quote. This file is what the suite shares.
 
-var torture = os.Getenv("MICROTICA_TORTURE") != ""
+// large reports whether the large numbers are asked for.
+var large = os.Getenv("MICROTICA_TORTURE") != "" && os.Getenv("MICROTICA_TORTURE") != "small"
 
 // times returns how often to do something.
-func times(short, long int) int {
-	if torture {
-		return long
+func times(few, many int) int {
+	if large {
+		return many
 	}
-	return short
+	return few
 }
 
-// counted prints what a test did, for whoever runs it and for README.
+// counted prints what a test did.
 func counted(t *testing.T, format string, args ...any) {
 	t.Helper()
 	t.Logf("counted: "+format, args...)
 }
 
-// shellIn returns a shell with a home directory that is there already.
-func shellIn(t testing.TB, home string) *shell {
-	return &shell{t: t, home: home, env: map[string]string{"HOME": home, "USERPROFILE": home}, apiLimit: 10 * time.Second, verifyLimit: 5 * time.Second, now: time.Now()}
-}
-
-// nastyKey is a key whose secret part means something in JSON, in URLs and in base64. No fake API is needed that knows it.
+// nastyKey is a key whose secret part means something in JSON, in URLs and in base64.
 const nastyKey = testPrefix + `_q"u\o<t>e&s%41+/=canary7NASTY`
 
-// spellings are the ways in which a key's secret part is searched for: as it is, escaped, and encoded.
-func spellings(k string) []string {
-	secret := strings.TrimPrefix(k, testPrefix+"_")
-	all := []string{secret}
+// secretOf returns the part of a test's key that must never be seen.
+func secretOf(key string) string { return strings.TrimPrefix(key, testPrefix+"_") }
+
+// spellings returns the ways in which a key's secret part is searched for, in lower case: as it is,
+// escaped and encoded.
+func spellings(key string) []string {
+	secret := secretOf(key)
+	var all []string
 	for _, part := range []string{secret, secret[strings.Index(secret, "canary"):]} {
 		var percent, unicode, octets strings.Builder
 		for _, c := range []byte(part) {
@@ -58,25 +55,29 @@ func spellings(k string) []string {
 			fmt.Fprintf(&unicode, `\u%04x`, c)
 			fmt.Fprintf(&octets, `\x%02x`, c)
 		}
-		all = append(all, part, inJSON(part), hex.EncodeToString([]byte(part)), strings.ToUpper(hex.EncodeToString([]byte(part))),
-			url.QueryEscape(part), url.PathEscape(part), percent.String(), strings.ToUpper(percent.String()), unicode.String(), octets.String())
-		for offset := range 3 { // what stands before shifts the whole encoding
+		all = append(all, part, inJSON(part), hex.EncodeToString([]byte(part)),
+			url.QueryEscape(part), url.PathEscape(part),
+			percent.String(), unicode.String(), octets.String())
+		for offset := range 3 { // what comes before shifts the whole encoding
 			padded := append(make([]byte, offset), part...)
-			for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-				text := encoding.EncodeToString(padded)
-				all = append(all, text[[]int{0, 2, 3}[offset]:len(text)-1]) // the last letter may hold bits of what follows
+			for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+				text := e.EncodeToString(padded)
+				first := []int{0, 2, 3}[offset]
+				all = append(all, text[first:len(text)-1]) // the last letter holds what follows, too
 			}
 		}
+	}
+	for i := range all {
+		all[i] = strings.ToLower(all[i])
 	}
 	return all
 }
 
 // search looks for the secret parts of the test keys, and counts the texts that it looked through.
 type search struct {
-	t        *testing.T
-	needles  []string
-	texts    int
-	foundAny bool
+	t       *testing.T
+	needles []string
+	texts   int
 }
 
 func newSearch(t *testing.T) *search {
@@ -87,9 +88,9 @@ func newSearch(t *testing.T) *search {
 func (s *search) text(where, text string) {
 	s.t.Helper()
 	s.texts++
+	lower := strings.ToLower(text)
 	for _, needle := range s.needles {
-		if strings.Contains(text, needle) {
-			s.foundAny = true
+		if strings.Contains(lower, needle) {
 			s.t.Errorf("%s holds the key as %q:\n%.600q", where, needle, text)
 			return
 		}
@@ -104,7 +105,8 @@ func (s *search) files(dir string) {
 			return nil
 		}
 		s.text("the name of a file", path)
-		if entry.Type().IsRegular() && !strings.HasSuffix(path, filepath.Join(".microtica", "credentials")) {
+		stored := strings.HasSuffix(path, filepath.Join(".microtica", "credentials"))
+		if entry.Type().IsRegular() && !stored {
 			data, err := os.ReadFile(path)
 			if err != nil {
 				s.t.Error(err)
@@ -115,98 +117,63 @@ func (s *search) files(dir string) {
 	})
 }
 
-// recorder listens on loopback, and keeps every byte that comes.
-type recorder struct {
-	listener    net.Listener
-	connections atomic.Int32
-	mu          sync.Mutex
-	log         bytes.Buffer
-	open        []net.Conn
-	handlers    sync.WaitGroup
+// heard looks through what the API heard, where each request holds key in one header line and
+// nowhere else, and returns how many requests there were.
+func (s *search) heard(api *rawServer, key string) int {
+	s.t.Helper()
+	log, requests := api.taken()
+	line := "X-Microtica-Api-Key: " + key + "\r\n"
+	if n := strings.Count(log, line); n > requests {
+		s.t.Errorf("the key is in %d headers of %d requests", n, requests)
+	}
+	s.text("the API's log", strings.ReplaceAll(log, line, ""))
+	return requests
 }
 
-// newRecorder starts a server on address, such as 127.0.0.1:0, that gives each connection to handle and then closes it. It stops
-// with the test. Where address cannot be had on this machine, it returns nil.
-func newRecorder(t testing.TB, address string, handle func(net.Conn)) *recorder {
+// wantNoRequest fails the test if anything has connected to a server.
+func wantNoRequest(t *testing.T, where string, servers ...*rawServer) {
 	t.Helper()
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Logf("no server on %s: %v", address, err)
-		return nil
+	for _, server := range servers {
+		if log, connections := server.taken(); connections > 0 {
+			t.Errorf("%s: FOREIGN REQUEST to %s: %q", where, server.host, log)
+		}
 	}
-	s := &recorder{listener: listener}
-	s.handlers.Add(1)
-	go func() {
-		defer s.handlers.Done()
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			s.connections.Add(1)
-			s.handlers.Add(1)
-			s.mu.Lock()
-			s.open = append(s.open, conn)
-			s.mu.Unlock()
-			go func() {
-				defer s.handlers.Done()
-				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(90 * time.Second))
-				if handle != nil {
-					handle(&loggedConn{conn, s})
-				}
-			}()
-		}
-	}()
-	t.Cleanup(func() {
-		listener.Close()
+}
+
+// scripted is an API whose answer, bytes as they go over the wire, the test changes as it goes.
+type scripted struct {
+	*rawServer
+	mu     sync.Mutex
+	answer func(key string) string
+}
+
+// newScripted starts one. The answer is made of the key that the request holds.
+func newScripted(t *testing.T) *scripted {
+	s := &scripted{}
+	s.rawServer = newRawServer(t, afterRequest(func(conn net.Conn, key string) {
 		s.mu.Lock()
-		for _, conn := range s.open { // a command that has ended may have left one open, which a process would not
-			conn.Close()
-		}
-		s.mu.Unlock()
-		s.handlers.Wait()
-	})
+		defer s.mu.Unlock()
+		io.WriteString(conn, s.answer(key))
+	}))
 	return s
 }
 
-func (s *recorder) address() string { return s.listener.Addr().String() }
-
-func (s *recorder) port() string { return fmt.Sprint(s.listener.Addr().(*net.TCPAddr).Port) }
-
-// taken returns what came since the last call, and over how many connections.
-func (s *recorder) taken() (string, int) {
+func (s *scripted) set(answer func(key string) string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := s.log.String()
-	s.log.Reset()
-	return text, int(s.connections.Swap(0))
+	s.answer = answer
 }
 
-// loggedConn writes what comes into its server's log.
-type loggedConn struct {
-	net.Conn
-	server *recorder
-}
-
-func (c *loggedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	if c.server.log.Len() < 1<<20 {
-		c.server.log.Write(p[:n])
-	}
-	return n, err
-}
-
-// afterRequest returns a handler that reads a request and lets answer write what it will; key is what the request holds.
-func afterRequest(answer func(conn net.Conn, path, key string)) func(net.Conn) {
+// afterRequest returns what reads a request, and then lets answer write what it will; key is what
+// the request holds.
+func afterRequest(answer func(conn net.Conn, key string)) func(net.Conn) {
 	return func(conn net.Conn) {
-		r, err := http.ReadRequest(bufio.NewReader(conn))
-		if err != nil {
-			return
+		head := readHead(conn)
+		_, rest, _ := strings.Cut(head, "X-Microtica-Api-Key: ")
+		key, _, _ := strings.Cut(rest, "\r\n")
+		if head != "" {
+			answer(conn, key)
 		}
-		answer(conn, r.URL.Path, r.Header.Get("X-Microtica-Api-Key"))
 	}
 }
 
@@ -219,12 +186,28 @@ func rawAnswer(status, body string, headers ...string) string {
 	return answer + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
 }
 
-// withoutKeyHeader removes the one header line that holds the key from the raw log of the API itself, and counts how many
-// there were.
-func withoutKeyHeader(log, k string) (string, int) {
-	line := "X-Microtica-Api-Key: " + k + "\r\n"
-	return strings.ReplaceAll(log, line, ""), strings.Count(log, line)
-}
+// fullAnswer is an answer that suits every command.
+var fullAnswer = `{"via":"apikey",` + projectsBody[1:len(projectsBody)-1] + `,` + stagesBody[1:]
 
 // everyCommand are the command lines that speak to the API.
-var everyCommand = []string{"login", "whoami", "project list", "env list --project 5f1c"}
+var everyCommand = []string{
+	"login", "whoami", "project list", "env list --project 5f1c", "api projects",
+}
+
+// keySources are the ways in which a command gets its key.
+var keySources = []string{"stored", "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"}
+
+// newKeyShell returns a shell that has a key from one of keySources; login gets it on stdin.
+func newKeyShell(t *testing.T, api, key, source string) *shell {
+	s := newShell(t, nil).with("MICROTICA_API_URL", api)
+	s.stdin = key
+	switch source {
+	case "stored":
+		s.save(key + "\n")
+	case "MICROTICA_TOKEN":
+		s.with(source, key)
+	default:
+		s.save(key+"\n").with(source, s.credentials()) // where the search expects a key
+	}
+	return s
+}
