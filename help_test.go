@@ -129,8 +129,15 @@ func TestHelpHoldsTheTables(t *testing.T) {
 	}
 	page = helpPage(t, "errors")
 	for _, c := range codes {
-		if !strings.Contains(page, "\n  "+c.name+" ") {
-			t.Errorf("help errors does not list %s", c.name)
+		line := fmt.Sprintf("\n  %-16s  exit %d", c.name, c.exit)
+		if c == codeInterrupted {
+			line += "+n"
+		}
+		if c.retryable {
+			line += "  retryable"
+		}
+		if !strings.Contains(page, line+"\n") {
+			t.Errorf("help errors does not hold %q", line)
 		}
 		if c.exit >= len(statuses) && c != codeInterrupted {
 			t.Errorf("help errors has no line for the exit status of %s", c.name)
