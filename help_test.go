@@ -227,7 +227,8 @@ func TestHelpTeachesAllEnvironmentsOfAllProjects(t *testing.T) {
 	}
 	api := newFakeAPI(t)
 	api.answer("/projects/77aa/details", reply(200, blogBody))
-	_, script, _ := strings.Cut(examples(helpPage(t, "project list"), "Examples"), "all projects:\n")
+	all := examples(helpPage(t, "project list"), "Examples")
+	_, script, _ := strings.Cut(all, "all projects:\n")
 	want := result{"e1\tproduction\ne2\tstaging\ne3\tblog\n", "", 0}
 	if got, _ := runScript(t, api, script); got != want {
 		t.Errorf("%s\n got %s\nwant %s", script, got, want)
