@@ -139,6 +139,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"project --query list", swallowed("query", "list"), meant("project list --query EXPR")},
 	{"--project env list", swallowed("project", "env"), meant("env list --project ID")},
 	{"--quiet --token login", swallowed("token", "login"), meant("login --quiet --token KEY")},
+	{"whoam --query version", "unknown command 'whoam'", meant("whoami --query version")},
 	{"--query api me", swallowed("query", "api"), meant("api me --query EXPR")},
 
 	// What looks like a key is never shown, and neither is what may be one.
@@ -199,6 +200,16 @@ type failingReader struct{ t *testing.T }
 func (r failingReader) Read([]byte) (int, error) {
 	r.t.Error("stdin was read")
 	return 0, nil
+}
+
+// TestTheProjectIsCheckedForEveryCommand covers --project where the command has no use for it.
+func TestTheProjectIsCheckedForEveryCommand(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	const hint = "run 'microtica project list' to see the projects' ids"
+	s.want(usageError("--project is empty", hint), "version", "--project=")
+	s.want(usageError("--project holds what looks like an API key, not a project's id", hint),
+		"--project", testKey, "version")
 }
 
 // TestAnEmptyWordIsUnknown covers what strings.Fields cannot give.

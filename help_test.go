@@ -129,8 +129,15 @@ func TestHelpHoldsTheTables(t *testing.T) {
 	}
 	page = helpPage(t, "errors")
 	for _, c := range codes {
-		if !strings.Contains(page, "\n  "+c.name+" ") {
-			t.Errorf("help errors does not list %s", c.name)
+		line := fmt.Sprintf("\n  %-16s  exit %d", c.name, c.exit)
+		if c == codeInterrupted {
+			line += "+n"
+		}
+		if c.retryable {
+			line += "  retryable"
+		}
+		if !strings.Contains(page, line+"\n") {
+			t.Errorf("help errors does not hold %q", line)
 		}
 		if c.exit >= len(statuses) && c != codeInterrupted {
 			t.Errorf("help errors has no line for the exit status of %s", c.name)
@@ -220,7 +227,8 @@ func TestHelpTeachesAllEnvironmentsOfAllProjects(t *testing.T) {
 	}
 	api := newFakeAPI(t)
 	api.answer("/projects/77aa/details", reply(200, blogBody))
-	_, script, _ := strings.Cut(examples(helpPage(t, "project list"), "Examples"), "all projects:\n")
+	all := examples(helpPage(t, "project list"), "Examples")
+	_, script, _ := strings.Cut(all, "all projects:\n")
 	want := result{"e1\tproduction\ne2\tstaging\ne3\tblog\n", "", 0}
 	if got, _ := runScript(t, api, script); got != want {
 		t.Errorf("%s\n got %s\nwant %s", script, got, want)

@@ -259,13 +259,13 @@ func closestCommand(words []string) (*command, []string) {
 	var best *command
 	var arguments []string
 	lowest := tooFar
-	for order, try := range tries {
+	for _, try := range tries {
 		for _, c := range commands() {
 			n := len(strings.Fields(c.name))
 			if len(try) < n {
 				continue
 			}
-			cost := order
+			cost := 0
 			for i, word := range strings.Fields(c.name) {
 				cost += wordDistance(try[i], word)
 			}
