@@ -13,9 +13,6 @@ import (
 
 // runAPI prints the JSON that the API answers to GET base/PATH.
 func runAPI(ctx context.Context, a *app) error {
-	if len(a.words) != 1 {
-		return fail(codeUsage, "api needs one path").withHint("usage: microtica api PATH")
-	}
 	r, err := parsePath(a.words[0])
 	if err != nil {
 		return err

@@ -87,9 +87,6 @@ func TestAPIRefusesWhatIsNoPath(t *testing.T) {
 		s.wantError(wrong{"usage", "a key is not a path",
 			"run 'microtica login' and paste the key", 0}, "api", path)
 	}
-	number := wrong{"usage", "api needs one path", "usage: microtica api PATH", 0}
-	s.wantError(number, "api")
-	s.wantError(number, "api", "a", "b")
 	if seen := api.seen(); seen != "" {
 		t.Errorf("requests: %s", seen)
 	}

@@ -227,7 +227,7 @@ func TestAnEmptyWordIsUnknown(t *testing.T) {
 // but must not be a wrong command line again.
 func TestHintsCanBeTyped(t *testing.T) {
 	t.Parallel()
-	fill := strings.NewReplacer("KEY", testKey, "ID", "5f1c", "EXPR", "@")
+	fill := strings.NewReplacer("KEY", testKey, "ID", "5f1c", "EXPR", "type(@)")
 	for _, test := range usageErrors {
 		line, ok := strings.CutPrefix(test.hint, "did you mean 'microtica ")
 		// Some have a second thing wrong, or leave one to the user.
