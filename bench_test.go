@@ -38,8 +38,8 @@ type bench struct {
 // number. As bounds, 0 is for none.
 type figures struct{ cpu, wall, faults float64 }
 
-// shellLine is a command line for sh, and what its environment holds beyond the usual.
-type shellLine struct {
+// invocation is a command line for sh, and what its environment holds beyond the usual.
+type invocation struct {
 	command string
 	env     []string
 }
@@ -53,7 +53,7 @@ func (b *bench) start(script string, env []string) (*exec.Cmd, *bytes.Buffer) {
 }
 
 // once runs a line, without a shell around it unless it has a pipe.
-func (b *bench) once(l shellLine) figures {
+func (b *bench) once(l invocation) figures {
 	script := "exec " + l.command + " >/dev/null"
 	if strings.Contains(l.command, " | ") {
 		script = l.command + " >/dev/null"
@@ -85,7 +85,7 @@ func (b *bench) holds(name string, value, bound float64) string {
 }
 
 // pair runs two lines in turn and prints the medians of their figures and of the ratios of these.
-func (b *bench) pair(name string, runs int, l, other shellLine, bounds figures) {
+func (b *bench) pair(name string, runs int, l, other invocation, bounds figures) {
 	rows := []struct {
 		name, unit          string
 		bound, scale        float64
@@ -122,7 +122,7 @@ func (b *bench) pair(name string, runs int, l, other shellLine, bounds figures) 
 
 // peak prints how much memory a line takes at most, in MiB. It asks time(1), since what a parent
 // sees of its child begins with the parent's own peak.
-func (b *bench) peak(name string, l shellLine, bound float64) {
+func (b *bench) peak(name string, l invocation, bound float64) {
 	if _, err := os.Stat("/usr/bin/time"); err != nil {
 		fmt.Println("SKIPPED peak memory: there is no /usr/bin/time")
 		return
@@ -246,20 +246,20 @@ func (b *bench) trust(s *httptest.Server) {
 }
 
 // ours returns a command line of the program, with the fake of n projects at base as its API.
-func (b *bench) ours(args, base string, n int, env ...string) shellLine {
+func (b *bench) ours(args, base string, n int, env ...string) invocation {
 	url := fmt.Sprintf("MICROTICA_API_URL=%s/%d", base, n)
-	return shellLine{b.program + " " + args, append([]string{url}, env...)}
+	return invocation{b.program + " " + args, append([]string{url}, env...)}
 }
 
 // curl returns the request of the same list with curl, and what follows it.
-func (b *bench) curl(base string, n int, rest string) shellLine {
+func (b *bench) curl(base string, n int, rest string) invocation {
 	const form = "curl -s -H 'X-Microtica-Api-Key: %s' %s/%d/projects%s"
-	return shellLine{command: fmt.Sprintf(form, testKey, base, n, rest)}
+	return invocation{command: fmt.Sprintf(form, testKey, base, n, rest)}
 }
 
 // bareRequest returns the request of the same list with the bare program.
-func (b *bench) bareRequest(n int) shellLine {
-	return shellLine{command: fmt.Sprintf("%s %s/%d/projects", b.bare, b.plain, n)}
+func (b *bench) bareRequest(n int) invocation {
+	return invocation{command: fmt.Sprintf("%s %s/%d/projects", b.bare, b.plain, n)}
 }
 
 // small compares what takes milliseconds.
@@ -267,8 +267,8 @@ func (b *bench) small() {
 	size, bareSize := fileSize(b.t, b.program), fileSize(b.t, b.bare)
 	fmt.Printf("binary: %.2f MB against %.2f MB of the bare program, ratio %.2f%s\n",
 		size/1e6, bareSize/1e6, size/bareSize, b.holds("binary", size/bareSize, 1.20))
-	version := shellLine{command: b.program + " version"}
-	b.pair("version against the bare program", 41, version, shellLine{command: b.bare},
+	version := invocation{command: b.program + " version"}
+	b.pair("version against the bare program", 41, version, invocation{command: b.bare},
 		figures{1.20, 1.20, 1.25})
 	b.peak("version", version, 8)
 	whoami := b.ours("whoami", b.plain, 10)
