@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -196,17 +195,18 @@ var errTooLong = fmt.Errorf("it is larger than %d MiB", maxBodyBytes>>20)
 
 // readBody returns the whole body. Its room is made once: a page that is never written costs no
 // memory, and growing a buffer costs three times its content.
-func readBody(res *http.Response) ([]byte, error) {
+func readBody(res *http.Response) (string, error) {
 	room := int64(maxBodyBytes + 1)
 	if length := res.ContentLength; length >= 0 {
 		room = min(room, length)
 	}
-	body := bytes.NewBuffer(make([]byte, 0, room+bytes.MinRead))
-	_, err := body.ReadFrom(io.LimitReader(res.Body, maxBodyBytes+1))
+	var body strings.Builder
+	body.Grow(int(room))
+	_, err := io.Copy(&body, io.LimitReader(res.Body, maxBodyBytes+1))
 	if err == nil && body.Len() > maxBodyBytes {
 		err = errTooLong
 	}
-	return body.Bytes(), err
+	return body.String(), err
 }
 
 // retryAfter returns how many seconds a Retry-After asks to wait (RFC 9110, section 10.2.3), thirty

@@ -787,7 +787,7 @@ func TestAnOddAnswerMayStillBeTheAPIs(t *testing.T) {
 // TestRoomForABodyIsMadeOnce reads bodies with and without a length in their head.
 func TestRoomForABodyIsMadeOnce(t *testing.T) {
 	for _, test := range []struct{ size, length, most int64 }{
-		{1000, 1000, 16 << 10},
+		{1000, 1000, 64 << 10},
 		{maxBodyBytes, maxBodyBytes, maxBodyBytes + 64<<10},
 		{maxBodyBytes, -1, maxBodyBytes + 64<<10},
 		{1000, 1 << 60, maxBodyBytes + 64<<10},

@@ -532,13 +532,14 @@ func appendString(dst []byte, s string) []byte {
 
 // Stand-ins until the json branch is merged: parseJSON, maskStrings and typeOf.
 
-func parseJSON(data []byte) (any, error) { return decodeJSON(data, "", "") }
+func parseJSON(text string) (any, error) { return decodeJSON([]byte(text), "", "") }
 
-// maskStrings returns data with mask applied to the text of each string in it.
-func maskStrings(data []byte, mask func(string) string) []byte {
-	if !json.Valid(data) {
-		return data
+// maskStrings returns a JSON text with mask applied to each string in it.
+func maskStrings(text string, mask func(string) string) string {
+	if !json.Valid([]byte(text)) {
+		return text
 	}
+	data := []byte(text)
 	var out []byte
 	done := 0
 	for i := 0; i < len(data); i++ {
@@ -546,17 +547,17 @@ func maskStrings(data []byte, mask func(string) string) []byte {
 			continue
 		}
 		end := behindString(data, i)
-		text := unescape(string(data[i+1 : end-1]))
-		if masked := mask(text); masked != text {
+		plain := unescape(text[i+1 : end-1])
+		if masked := mask(plain); masked != plain {
 			out = appendString(append(out, data[done:i]...), masked)
 			done = end
 		}
 		i = end - 1
 	}
 	if done == 0 {
-		return data
+		return text
 	}
-	return append(out, data[done:]...)
+	return string(append(out, data[done:]...))
 }
 
 func typeOf(v any) string {
