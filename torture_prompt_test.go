@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,11 +72,14 @@ func (p *pseudoTerminal) record() {
 // terminal. The test ends it if it still runs then.
 func (p *pseudoTerminal) start(env []string, streams [3]*os.File, args ...string) {
 	p.t.Helper()
-	attributes := &syscall.ProcAttr{
-		Env: env,
-		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: len(streams)},
-	}
-	for _, file := range append(streams[:], p.slave) {
+	p.startWith(&syscall.SysProcAttr{Setsid: true, Setctty: true}, env, streams, args...)
+}
+
+func (p *pseudoTerminal) startWith(sys *syscall.SysProcAttr, env []string, streams [3]*os.File,
+	args ...string) {
+	p.t.Helper()
+	attributes := &syscall.ProcAttr{Env: env, Sys: sys}
+	for _, file := range streams {
 		if file == nil {
 			file = p.slave
 		}
@@ -83,6 +87,9 @@ func (p *pseudoTerminal) start(env []string, streams [3]*os.File, args ...string
 	}
 	var err error
 	if p.pid, err = syscall.ForkExec(args[0], args, attributes); err != nil {
+		if sys.Cloneflags != 0 {
+			p.t.Skipf("no namespace of processes can be made here: %v", err)
+		}
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(p.kill)
@@ -413,6 +420,7 @@ func TestTorturePaste(t *testing.T) {
 		{"twice", testKey + "\n" + testKey + "\n", saved},
 		{"a page of text", testKey + "\n" + strings.Repeat("touch canary-ran\n", 1000), saved},
 		{"a command and Ctrl-C", testKey[:20] + "\x03touch canary-ran\n", "interrupted"},
+		{"in pieces", testKey + "\n" + strings.Repeat(piece+"touch canary-ran\n", 5), saved},
 	}
 	count := 0
 	for range times(1, 10) {
@@ -424,12 +432,18 @@ func TestTorturePaste(t *testing.T) {
 	counted(t, "%d pastes of more than a key under bash: 0 keys pending in a terminal", count)
 }
 
+// piece marks where a paste pauses for two milliseconds, as one over a network does.
+const piece = "\x00"
+
 func tryPaste(t *testing.T, name, pasted, says string) {
 	s := newShell(t, nil)
 	p := newBash(t, s)
 	p.typed("microtica login --no-verify\n")
 	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	p.typed(pasted)
+	for _, part := range strings.Split(pasted, piece) {
+		p.typed(part)
+		time.Sleep(2 * time.Millisecond)
+	}
 	p.waitForText(says)
 	p.typed("echo end-$((6*7))\n")
 	p.waitForText("end-42")
@@ -504,6 +518,31 @@ func TestPromptAsAJob(t *testing.T) {
 		t.Errorf("the key is on the screen: %q", p.shown())
 	}
 	s.wantStored("")
+}
+
+// TestPromptEndedInTheBackground stops a prompt in a way that it cannot see, under a shell that
+// does not mend the terminal, and ends it there: the echo comes back.
+func TestPromptEndedInTheBackground(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	p := newTerminal(t)
+	p.start(append(s.environ(), "PS1=shell> "), [3]*os.File{}, "/bin/sh", "-i")
+	p.waitForText("shell> ")
+	p.typed("sh -c 'echo pid=$$; exec " + builtBinary(t) + " login --no-verify'\n")
+	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+	_, after, _ := strings.Cut(p.shown(), "\npid=")
+	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
+	if err != nil {
+		t.Fatalf("no number of a process in %q", p.shown())
+	}
+	syscall.Kill(pid, syscall.SIGSTOP)
+	p.waitFor("the shell", func() bool { return strings.Count(p.shown(), "shell> ") == 2 })
+	syscall.Kill(pid, syscall.SIGTERM)
+	syscall.Kill(pid, syscall.SIGCONT)
+	p.waitForText("error: interrupted")
+	if !p.echo() {
+		t.Error("the terminal is left without echo")
+	}
 }
 
 // TestPromptInAnyMode types a key at terminals that another program left in a mode of its own.
@@ -683,19 +722,8 @@ func TestPromptOfPID1(t *testing.T) {
 	s := newShell(t, nil)
 	p := newTerminal(t)
 	found := p.mode()
-	fd := p.slave.Fd()
-	program := builtBinary(t)
-	var err error
-	args := []string{program, "login", "--no-verify"}
-	p.pid, err = syscall.ForkExec(program, args, &syscall.ProcAttr{
-		Env:   s.environ(),
-		Files: []uintptr{fd, fd, fd},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: true, Cloneflags: syscall.CLONE_NEWPID},
-	})
-	if err != nil {
-		t.Skipf("no namespace of processes can be made here: %v", err)
-	}
-	t.Cleanup(p.kill)
+	p.startWith(&syscall.SysProcAttr{Setsid: true, Setctty: true, Cloneflags: syscall.CLONE_NEWPID},
+		s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
 	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
 	p.typed("\x1a")
 	for range 100 {
@@ -726,17 +754,23 @@ func TestPromptStoppedFromOutside(t *testing.T) {
 	s.wantStored(testKey + "\n")
 }
 
-// TestPromptWhoseTerminalGoesAway hangs up: the program ends, and nothing is stored.
+// TestPromptWhoseTerminalGoesAway hangs up: the program ends, and nothing is stored. A terminal
+// that does not control the program sends no signal.
 func TestPromptWhoseTerminalGoesAway(t *testing.T) {
 	t.Parallel()
-	s := newShell(t, nil).save(otherKey + "\n")
-	p := newPrompt(t, s, "login", "--no-verify")
-	p.typed(partly)
-	if err := errors.Join(p.slave.Close(), p.master.Close()); err != nil {
-		t.Fatal(err)
+	for _, controls := range []bool{true, false} {
+		s := newShell(t, nil).save(otherKey + "\n")
+		p := newTerminal(t)
+		p.startWith(&syscall.SysProcAttr{Setsid: true, Setctty: controls}, s.environ(),
+			[3]*os.File{}, builtBinary(t), "login", "--no-verify")
+		p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+		p.typed(partly)
+		if err := errors.Join(p.slave.Close(), p.master.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if status := p.state(); status.ExitStatus() != 129 {
+			t.Errorf("a hangup ends the program with %#x", status)
+		}
+		s.wantStored(otherKey + "\n")
 	}
-	if status := p.state(); status.ExitStatus() != 129 {
-		t.Errorf("a hangup ends the program with %#x", status)
-	}
-	s.wantStored(otherKey + "\n")
 }

@@ -136,10 +136,9 @@ func (t *terminal) restore() {
 		now.Lflag&(syscall.ECHO|syscall.ICANON) != syscall.ICANON {
 		return
 	}
-	for range 20 {
+	for range 30 {
+		time.Sleep(3 * time.Millisecond)
 		t.flushInput()
-		time.Sleep(2 * time.Millisecond)
 	}
 	t.control(setState, unsafe.Pointer(&t.found)) // TCSETSF would wait for the output to drain
-	t.flushInput()
 }
