@@ -232,19 +232,25 @@ var bomb = sync.OnceValue(func() string {
 	return strings.Repeat(member.String(), 64)
 })
 
-// record keeps the most of what was measured.
+// record keeps the most of what was measured, and where that was.
 type record struct {
-	mu      sync.Mutex
-	runs    int
-	peak    int64
-	longest time.Duration
+	mu               sync.Mutex
+	runs             int
+	peak             int64
+	took             time.Duration
+	largest, longest string
 }
 
-func (r *record) add(peak int64, took time.Duration) {
+func (r *record) add(where string, peak int64, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.runs++
-	r.peak, r.longest = max(r.peak, peak), max(r.longest, took)
+	if peak > r.peak {
+		r.peak, r.largest = peak, where
+	}
+	if took > r.took {
+		r.took, r.longest = took, where
+	}
 }
 
 // print prints the record as make torture shows it.
@@ -252,8 +258,8 @@ func (r *record) print(t *testing.T, what string, servers int) {
 	if r.peak == 0 && runtime.GOOS != "windows" {
 		t.Error("no memory was measured")
 	}
-	counted(t, "%d runs against %d %s, at most %d MiB and %.1f s",
-		r.runs, servers, what, r.peak>>20, r.longest.Seconds())
+	counted(t, "%d runs against %d %s, at most %d MiB (%s) and %.1f s (%s)",
+		r.runs, servers, what, r.peak>>20, r.largest, r.took.Seconds(), r.longest)
 }
 
 // hostileLines are the commands that meet a server, and what they exit with: all of them where the
@@ -289,7 +295,7 @@ func (r *record) meet(t *testing.T, server hostileServer, line string, code int,
 		return
 	}
 	got := running.wait()
-	r.add(running.peak, running.took)
+	r.add(server.name, running.peak, running.took)
 	where := server.name + ", " + line
 	limit := 65 * time.Second
 	if line == "login" {
