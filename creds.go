@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -46,33 +47,48 @@ func (k key) mask(text string) string {
 	if len(part) >= len(prefix)+8 {
 		part = part[len(prefix):]
 	}
-	part = lowerASCII(part)
-	rest := lowerASCII(text)
-	var b strings.Builder
-	for {
-		i := strings.Index(rest, part)
-		if i < 0 {
-			break
-		}
-		before := strings.TrimSuffix(rest[:i], lowerASCII(prefix))
-		b.WriteString(text[:len(before)] + prefix + "…")
-		text, rest = text[i+len(part):], rest[i+len(part):]
+	i := indexFold(text, part)
+	if i < 0 {
+		return text
 	}
-	return b.String() + text
+	var b strings.Builder
+	for ; i >= 0; i = indexFold(text, part) {
+		start := max(0, i-len(prefix))
+		if !strings.EqualFold(text[start:i], prefix) {
+			start = i
+		}
+		b.WriteString(text[:start])
+		b.WriteString(prefix + "…")
+		text = text[i+len(part):]
+	}
+	b.WriteString(text)
+	return b.String()
 }
 
-// lowerASCII returns s with ASCII capitals as small letters, and as long as it was.
-func lowerASCII(s string) string {
-	if !strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		return s
+// indexFold returns the index of part in text, whatever the case of ASCII letters, or -1. It looks
+// through a window at a time, for a copy of 32 MiB costs too much.
+func indexFold(text, part string) int {
+	var small [512]byte
+	window, want := small[:0], lowerASCII([]byte(part))
+	for start, size := 0, 256; start+len(part) <= len(text); size = min(2*size, 64<<10) {
+		end := min(start+size+len(part)-1, len(text))
+		window = lowerASCII(append(window[:0], text[start:end]...))
+		if i := bytes.Index(window, want); i >= 0 {
+			return start + i
+		}
+		start += size
 	}
-	b := []byte(s)
+	return -1
+}
+
+// lowerASCII makes ASCII capitals in b small letters, and returns b.
+func lowerASCII(b []byte) []byte {
 	for i, c := range b {
 		if 'A' <= c && c <= 'Z' {
 			b[i] += 'a' - 'A'
 		}
 	}
-	return string(b)
+	return b
 }
 
 // strayEnd names the key's last character where that is one that separates or quotes, and so may

@@ -236,9 +236,9 @@ func join(c *call, args []any) any {
 	for part := range elements(args[1]) {
 		parts = append(parts, part.(string))
 		size += len(glue) + len(part.(string))
-	}
-	if size > maxQueryResult {
-		c.fail(c.at, "the result of %s() %s", c.name, tooLarge)
+		if size > maxQueryResult {
+			c.fail(c.at, "the result of %s() %s", c.name, tooLarge)
+		}
 	}
 	return strings.Join(parts, glue)
 }

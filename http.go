@@ -86,6 +86,8 @@ func isLoopback(host string) bool {
 func (c *client) get(ctx context.Context, r request) (any, error) {
 	if c.began.IsZero() {
 		c.began = time.Now()
+		due := c.began.Add(c.limit + evaluationLimit)
+		c.app.resultDue.Store(&due)
 	}
 	deadline := c.began.Add(c.limit)
 	ctx, cancel := context.WithDeadline(ctx, deadline)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// This file is what ends a run from outside: a signal, and the limit on memory.
+// This file is what ends a run from outside: a signal, and the limits on memory and time.
 
 // endingSignals are the signals that end the program. Windows has the first two.
 var endingSignals = []syscall.Signal{
@@ -54,29 +54,35 @@ func ignoredAtStart(s os.Signal) bool {
 	return signal.Ignored(s)
 }
 
-// The limits on the memory of one run. The collector works harder from softMemoryLimit on; above
-// hardMemoryLimit the run is aborted. What is allocated before the watch looks again, and what is
-// not heap, stay below what the user is told.
+// The limits on what one run may cost, whatever answer or query causes it. The collector works
+// harder from softMemoryLimit on; above hardMemoryLimit the run is aborted. What is allocated before
+// the watch looks again, and what is not heap, stay below what the user is told.
 const (
 	softMemoryLimit = 384 << 20
 	hardMemoryLimit = 440 << 20
-	toldMemoryLimit = 512 // MiB
+	toldMemoryLimit = 512             // MiB
+	evaluationLimit = 4 * time.Second // after the limit on all requests
 )
 
-// watchMemory aborts the program when its heap exceeds the limit, whatever answer or query made it.
-// It never returns.
-func watchMemory(abort func(*failure)) {
+// watchLimits aborts the program when its heap, or the time until there is a result, exceeds the
+// limit. It never returns.
+func (a *app) watchLimits(abort func(*failure)) {
 	debug.SetMemoryLimit(min(softMemoryLimit, debug.SetMemoryLimit(-1)))
 	heap := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/unused:bytes"},
 	}
-	for range time.Tick(4 * time.Millisecond) {
+	exceeded := func(format string, args ...any) {
+		f := fail(codeLimitMemory, "the API's answer, or what --query makes of it, "+format, args...)
+		abort(f.withHint("simplify --query, or check MICROTICA_API_URL"))
+	}
+	for now := range time.Tick(4 * time.Millisecond) {
 		metrics.Read(heap)
 		if heap[0].Value.Uint64()+heap[1].Value.Uint64() > hardMemoryLimit {
-			abort(fail(codeLimitMemory,
-				"the API's answer, or what --query makes of it, needs more than %d MiB of memory",
-				toldMemoryLimit).withHint("simplify --query, or check MICROTICA_API_URL"))
+			exceeded("needs more than %d MiB of memory", toldMemoryLimit)
+		}
+		if end := a.resultDue.Load(); end != nil && now.After(*end) {
+			exceeded("takes more than %s s", seconds(a.apiLimit+evaluationLimit))
 		}
 	}
 }

@@ -62,7 +62,10 @@ type app struct {
 	apiLimit       time.Duration // for all that one command does at the API
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
 	patience       time.Duration // without an answer, until a user at a terminal is told of the wait
-	ended          atomic.Bool   // the error that ends the program is being printed
+	// resultDue is when the command must have its result; nil before the first request, and once
+	// it has one: how fast that is read is not its business.
+	resultDue atomic.Pointer[time.Time]
+	ended     atomic.Bool // the error that ends the program is being printed
 
 	options
 }
@@ -120,7 +123,7 @@ func main() {
 	abort := func(f *failure) { a.lastWords(os.Stderr, wantsJSON(args), f, os.Exit) }
 	ctx := withSignals(abort)
 	a.stdout = &untilDone{ctx, os.Stdout}
-	go watchMemory(abort)
+	go a.watchLimits(abort)
 	os.Exit(a.run(ctx, args))
 }
 

@@ -24,6 +24,7 @@ func (a *app) print(value any, text func(w io.Writer)) error {
 	if err != nil {
 		return err
 	}
+	a.resultDue.Store(nil)
 	w := bufio.NewWriterSize(a.stdout, 1<<16)
 	switch {
 	case a.raw:
