@@ -58,8 +58,8 @@ func ignoredAtStart(s os.Signal) bool {
 // harder from softMemoryLimit on; above hardMemoryLimit the run is aborted. What is allocated before
 // the watch looks again, and what is not heap, stay below what the user is told.
 const (
-	softMemoryLimit = 384 << 20
-	hardMemoryLimit = 440 << 20
+	softMemoryLimit = 352 << 20
+	hardMemoryLimit = 400 << 20
 	toldMemoryLimit = 512             // MiB
 	evaluationLimit = 4 * time.Second // after the limit on all requests
 )
