@@ -112,26 +112,16 @@ func (c *call) fail(at int, format string, args ...any) {
 
 // isOf reports whether a value is of one of the types.
 func isOf(v any, types string) bool {
-	if types == "any" {
-		return true
-	}
+	kind := typeOf(v)
 	for t := range strings.SplitSeq(types, "|") {
-		kind, element, typed := strings.Cut(strings.TrimSuffix(t, "]"), "[")
-		if typeOf(v) == kind && (!typed || allOf(v, element)) {
+		if t == "any" || t == kind {
+			return true
+		}
+		if kind == "array" && strings.HasPrefix(t, "array[") && (isEmpty(v) || describe(v) == t) {
 			return true
 		}
 	}
 	return false
-}
-
-// allOf reports whether the elements of an array are all of one type.
-func allOf(v any, kind string) bool {
-	for element := range elements(v) {
-		if typeOf(element) != kind {
-			return false
-		}
-	}
-	return true
 }
 
 // describe returns the type of a value, of an array with the types of its elements.
@@ -272,15 +262,13 @@ func merged(objects ...any) *object {
 	return o
 }
 
-// lengthOf counts the characters of a string, and of an object duplicate names once.
+// lengthOf counts the characters of a string, and duplicate names in an object once.
 func lengthOf(_ *call, args []any) any {
-	n := 0
+	n := length(args[0])
 	switch v := args[0]; typeOf(v) {
 	case "string":
 		n = utf8.RuneCountInString(v.(string))
-	case "array":
-		n = length(v)
-	default:
+	case "object":
 		n = length(merged(v))
 	}
 	return number(strconv.Itoa(n))
@@ -329,20 +317,16 @@ func compare(a, b keyed) int {
 	return cmp.Compare(a.key.(string), b.key.(string))
 }
 
-// largest returns the first of the largest elements; nil if there is none.
-func largest(c *call, args []any) any {
-	if all := c.keyed(args); len(all) > 0 {
-		return slices.MaxFunc(all, compare).element
-	}
-	return nil
-}
+func largest(c *call, args []any) any  { return c.pick(args, slices.MaxFunc) }
+func smallest(c *call, args []any) any { return c.pick(args, slices.MinFunc) }
 
-// smallest returns the first of the smallest elements; nil if there is none.
-func smallest(c *call, args []any) any {
-	if all := c.keyed(args); len(all) > 0 {
-		return slices.MinFunc(all, compare).element
+// pick returns the element that first finds among those that are equally large; nil if there is none.
+func (c *call) pick(args []any, first func([]keyed, func(a, b keyed) int) keyed) any {
+	all := c.keyed(args)
+	if len(all) == 0 {
+		return nil
 	}
-	return nil
+	return first(all, compare).element
 }
 
 // sorted keeps the order of elements that are equal.
@@ -420,13 +404,18 @@ func truthy(v any) bool {
 	case nil, false, "":
 		return false
 	}
+	return typeOf(v) != "array" && typeOf(v) != "object" || !isEmpty(v)
+}
+
+// isEmpty reports whether a value has neither elements nor members.
+func isEmpty(v any) bool {
 	for range elements(v) {
-		return true
+		return false
 	}
 	for range members(v) {
-		return true
+		return false
 	}
-	return typeOf(v) != "array" && typeOf(v) != "object"
+	return true
 }
 
 // equal reports whether two values are the same; the members of objects may be in any order.

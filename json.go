@@ -271,8 +271,12 @@ func fields(v any, names ...string) []any {
 		if v[0] != '{' {
 			break
 		}
+		escaped := strings.Contains(string(v), `\`) // else no name needs unquote
 		for quoted, text := range v.parts {
-			name := unquote(quoted)
+			name := quoted[1 : len(quoted)-1]
+			if escaped {
+				name = unquote(quoted)
+			}
 			for i := range names {
 				if name == names[i] {
 					found[i] = parsed(text)
@@ -417,33 +421,42 @@ func writeString(w *bufio.Writer, text string) {
 
 // maskStrings returns a JSON text with mask applied to each string, name and number, whatever its
 // spelling; a number that changes becomes a string. Where nothing changes, or text is not JSON, it
-// returns text itself.
+// returns text itself. mask must replace parts of its argument for what they are, so that one look
+// at the whole text finds whether anything but a string with escapes can change.
 func maskStrings(text string, mask func(string) string) string {
+	found := mask(text) != text
+	if !found && !strings.Contains(text, `\`) {
+		return text
+	}
 	var out strings.Builder
 	w := bufio.NewWriter(&out)
-	escaped := strings.Contains(text, `\`)
 	written := 0
 	for i := 0; i < len(text); {
 		next := i + 1
-		var original string
+		original := ""
 		switch c := text[i]; {
 		case c == '"':
-			next = skipString(text, i)
-			if next == 0 || escaped && !json.Valid([]byte(text[i:next])) {
+			if next = skipString(text, i); next == 0 {
 				return text
 			}
-			original = unquote(text[i:next])
-		case c == '-' || '0' <= c && c <= '9':
+			quoted := text[i:next]
+			escaped := strings.Contains(quoted, `\`)
+			if escaped && !json.Valid([]byte(quoted)) {
+				return text
+			}
+			if found || escaped {
+				original = unquote(quoted)
+			}
+		case found && (c == '-' || '0' <= c && c <= '9'):
 			next = skipWord(text, i)
 			original = text[i:next]
-		default:
-			i = next
-			continue
 		}
-		if masked := mask(original); masked != original {
-			w.WriteString(text[written:i])
-			writeString(w, masked)
-			written = next
+		if original != "" {
+			if masked := mask(original); masked != original {
+				w.WriteString(text[written:i])
+				writeString(w, masked)
+				written = next
+			}
 		}
 		i = next
 	}
