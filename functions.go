@@ -275,7 +275,7 @@ func lengthOf(_ *call, args []any) any {
 }
 
 func mapped(_ *call, args []any) any {
-	var results []any
+	results := make([]any, 0, length(args[1])) // growing would hold two
 	for element := range elements(args[1]) {
 		results = append(results, args[0].(evaluator)(element))
 	}

@@ -545,6 +545,30 @@ func TestPromptEndedInTheBackground(t *testing.T) {
 	}
 }
 
+// TestTypedLine reads what terminals of any system may deliver.
+func TestTypedLine(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ typed, want string }{
+		{"key\n", "key"},
+		{"key\r", "key"},
+		{"key\r\nmore", "key"},
+		{"\r\n\r\n \t\nkey\rmore", "key"},
+		{"key", "key"},
+		{"", ""},
+		{"\n\n", ""},
+		{strings.Repeat("x", 4096) + "\n", strings.Repeat("x", 4096)},
+	} {
+		got, err := readTypedLine(strings.NewReader(test.typed))
+		if got != test.want || err != nil {
+			t.Errorf("%.40q is read as %.40q, %v", test.typed, got, err)
+		}
+	}
+	_, err := readTypedLine(strings.NewReader(strings.Repeat("x", 4097) + "\n"))
+	if err != errTooLarge {
+		t.Errorf("a line of 4,097 bytes: %v", err)
+	}
+}
+
 // TestPromptInAnyMode types a key at terminals that another program left in a mode of its own.
 func TestPromptInAnyMode(t *testing.T) {
 	t.Parallel()

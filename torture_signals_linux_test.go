@@ -326,6 +326,22 @@ func TestSignalsIgnoredAtStartStayIgnored(t *testing.T) {
 	}
 }
 
+// TestErrorIsPrintedOnce holds a command's own error back where the program is being aborted: that
+// has been reported already.
+func TestErrorIsPrintedOnce(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr, lookenv: lookup(nil)}
+	a.ended.Store(true)
+	ended := make(chan int)
+	go func() { ended <- a.run(context.Background(), []string{"no-such-command"}) }()
+	select {
+	case code := <-ended:
+		t.Errorf("the command ends with %d: %q", code, stderr.String())
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
 // TestCancelledReadLeavesNothingBehind gives up on a pipe, into which a key is written then: what
 // reads it must not touch what the command has returned (go test -race).
 func TestCancelledReadLeavesNothingBehind(t *testing.T) {
