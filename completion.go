@@ -29,10 +29,7 @@ var scripts = map[string]script{
 func runCompletion(_ context.Context, a *app) error {
 	shell := a.words[0]
 	s, known := scripts[shell]
-	switch {
-	case looksLikeKey(shell):
-		return errKeyArgument()
-	case !known:
+	if !known {
 		c, _ := findCommand([]string{"completion"})
 		return withUsage(fail(codeUsage, "unknown shell %s", shown(shell)), c)
 	}

@@ -44,15 +44,13 @@ func runHelp(_ context.Context, a *app) error {
 		return a.printText(environmentTopic)
 	case words == "errors":
 		return a.printText(errorsTopic())
-	case looksLikeKey(words):
-		return errKeyArgument()
 	}
 	f := fail(codeUsage, "no help on %s", shown(words))
 	if topic := closest(strings.ToLower(words), topics); topic != "" {
-		return didYouMean(f, []string{"help", topic})
+		return didYouMean(f, "help "+topic)
 	}
 	if c, _ := closestCommand(a.words); c != nil {
-		return didYouMean(f, append([]string{"help"}, strings.Fields(c.name)...))
+		return didYouMean(f, "help "+c.name)
 	}
 	return withUsage(f, nil)
 }
