@@ -70,7 +70,7 @@ type app struct {
 // options is what the command line says.
 type options struct {
 	words    []string // the arguments after the command's words
-	json     bool     // --json was given; with --query alone the result is JSON, and nothing else is
+	json     bool     // --json was given; --query alone makes JSON of the result only
 	quiet    bool
 	noVerify bool
 	token    option
@@ -141,7 +141,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	a.json = wantsJSON(args)
 	c, err := a.parse(args)
 	if err == errNoCommand && !a.json {
-		io.WriteString(a.stderr, overview())
+		io.WriteString(a.stderr, pages[""].render(""))
 		return errNoCommand.exitStatus()
 	}
 	if err == nil {

@@ -199,7 +199,8 @@ func (l *line) swallowedWord() *failure {
 		o := l.flags[f.name]
 		words := append([]string{o.value}, l.words...)
 		if c, rest := findCommand(words); c != nil && (c.arg != "" || len(rest) == 0) {
-			err := fail(codeUsage, "--%s took the command's word '%s' as its value", f.name, o.value)
+			err := fail(codeUsage, "--%s took the command's word '%s' as its value",
+				f.name, o.value)
 			o.value = ""
 			return didYouMean(err, l.typed(words))
 		}
