@@ -15,7 +15,7 @@ type page struct {
 	title    string // for a group of commands
 	about    string
 	json     string // what --json prints
-	exits    string // one status a line, with its meaning if that is not the general one; "" for all
+	exits    string // a status a line, with its meaning if that is not the usual one; "" for all
 	examples string
 }
 

@@ -61,7 +61,7 @@ type app struct {
 	onTerminal     bool          // stderr is a terminal
 	apiLimit       time.Duration // for all that one command does at the API
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
-	patience       time.Duration // without an answer, until a user at a terminal is told of the wait
+	patience       time.Duration // with no answer, until a user at a terminal is told of the wait
 	ended          atomic.Bool   // the error that ends the program is being printed
 
 	options
@@ -333,7 +333,7 @@ func cutFlag(arg string) (name, value string, hasValue bool) {
 	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 }
 
-// accept fails if the line is not one that the command c accepts; else it sets the options.
+// accept sets the options, or fails if the command c does not take what the line gives it.
 func (a *app) accept(c *command, l *line) error {
 	for _, f := range flags {
 		if l.flags[f.name].given && !c.takes(f) {
