@@ -156,7 +156,8 @@ func (l *line) checkArguments(c *command, words []string) error {
 	return withUsage(f, c)
 }
 
-// fixArguments returns what is meant by the arguments of the command c, or nothing.
+// fixArguments returns what is meant by the arguments of the command c, or nil; a project's id
+// becomes the value of its flag.
 func (l *line) fixArguments(c *command, words []string) []string {
 	switch {
 	case c.arg != "":
@@ -164,8 +165,9 @@ func (l *line) fixArguments(c *command, words []string) []string {
 	case len(words) != 1 || strings.HasPrefix(words[0], "-"):
 		return nil
 	case c.name == "env list" && !l.flags["project"].given:
-		return []string{"--project", words[0]}
-	case c.name == "login":
+		*l.flags["project"] = option{value: words[0], given: true}
+		return []string{}
+	case c.name == "login" && !l.flags["token"].given:
 		return []string{"<", words[0]}
 	}
 	return nil
