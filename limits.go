@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// This file is what ends a run from outside: signals and the limit on memory.
+// This file is what ends a run from outside: a signal, and the limit on memory.
 
 // endingSignals are the signals that end the program. Windows has the first two.
 var endingSignals = []syscall.Signal{
@@ -44,9 +44,9 @@ func withSignals(abort func(*failure)) context.Context {
 	return ctx
 }
 
-// ignoredAtStart reports whether the parent process had the signal ignored, as nohup does with HUP,
-// and a script with INT and QUIT for what it runs in the background; then it stays ignored. Go does
-// not report an ignored QUIT, but such a script ignores INT as well.
+// ignoredAtStart reports whether the parent process has the signal ignored, as nohup does with HUP
+// and a script with the INT and QUIT of what it runs in the background; then it stays ignored. Go
+// does not tell of an ignored QUIT, but such a script ignores INT with it.
 func ignoredAtStart(s os.Signal) bool {
 	if s == syscall.SIGQUIT && signal.Ignored(syscall.SIGINT) {
 		signal.Ignore(s)
@@ -54,9 +54,9 @@ func ignoredAtStart(s os.Signal) bool {
 	return signal.Ignored(s)
 }
 
-// The limits on the memory of one run. The collector works harder above softMemoryLimit; above
-// hardMemoryLimit the run is aborted. The distance to what the user is told is for memory that is
-// not heap, or is allocated before the watch looks again.
+// The limits on the memory of one run. The collector works harder from softMemoryLimit on; above
+// hardMemoryLimit the run is aborted. What is allocated before the watch looks again, and what is
+// not heap, stay below what the user is told.
 const (
 	softMemoryLimit = 384 << 20
 	hardMemoryLimit = 440 << 20
@@ -81,8 +81,8 @@ func watchMemory(abort func(*failure)) {
 	}
 }
 
-// lastWords prints f, unless the command's own error has already been printed, and exits with its
-// status. If nobody reads stderr, it does not wait.
+// lastWords prints f, unless the command's own error has been printed already, and exits with its
+// status. Where nobody reads stderr it does not wait.
 func (a *app) lastWords(stderr io.Writer, asJSON bool, f *failure, exit func(int)) {
 	time.AfterFunc(50*time.Millisecond, func() { exit(f.exitStatus()) })
 	if a.ended.CompareAndSwap(false, true) {
