@@ -41,9 +41,8 @@ func parsePath(text string) (request, error) {
 	segments := strings.Split(plain, "/")
 	wrong := ""
 	switch {
-	case looksLikeKey(text), looksLikeKey(plain):
-		return request{}, fail(codeUsage, "a key is not a path").
-			withHint("run 'microtica login' and paste the key")
+	case looksLikeKey(plain):
+		return request{}, errKeyArgument()
 	case text == "":
 		wrong = "is empty"
 	case strings.Contains(path, "://"), strings.HasPrefix(path, "/"):

@@ -84,8 +84,7 @@ func TestAPIRefusesWhatIsNoPath(t *testing.T) {
 	}
 	for _, path := range []string{testKey, "projects/" + testKey, "a?key=" + testKey, "MIC_x",
 		"mic%5fd60bea1d%5fx"} {
-		s.wantError(wrong{"usage", "a key is not a path",
-			"run 'microtica login' and paste the key", 0}, "api", path)
+		s.wantError(wrong{"usage", "a key is not an argument", pasteHint, 0}, "api", path)
 	}
 	if seen := api.seen(); seen != "" {
 		t.Errorf("requests: %s", seen)

@@ -12,14 +12,9 @@ import (
 
 var shells = []string{"bash", "zsh", "fish"}
 
-// script is the parts of a script for one shell.
-type script struct {
-	start, or string // start is a format for the flags that take a value, joined by or
-	row       string // a format for a completion
-	end       string
-}
-
-var scripts = map[string]script{
+// scripts are the scripts' beginning, a format for the flags that take a value, joined by or; a
+// format for a row of completions; and the end.
+var scripts = map[string]struct{ start, or, row, end string }{
 	"bash": {bashStart, " | ", bashRow, bashEnd},
 	"zsh":  {zshStart, " | ", zshRow, zshEnd},
 	"fish": {fishStart, " ", fishRow, ""},
@@ -29,10 +24,7 @@ var scripts = map[string]script{
 func runCompletion(_ context.Context, a *app) error {
 	shell := a.words[0]
 	s, known := scripts[shell]
-	switch {
-	case looksLikeKey(shell):
-		return errKeyArgument()
-	case !known:
+	if !known {
 		c, _ := findCommand([]string{"completion"})
 		return withUsage(fail(codeUsage, "unknown shell %s", shown(shell)), c)
 	}
@@ -59,12 +51,13 @@ type completion struct {
 // completions returns what can follow each command, and the words that lead to it.
 func completions() []completion {
 	all := []completion{{"", append(wordsAfter(""), flagsAfter("")...)}}
-	for _, c := range commands() {
-		group, _, grouped := strings.Cut(c.name, " ")
-		if words := wordsAfter(group); grouped && words[0] == c.name[len(group)+1:] {
-			all = append(all, completion{group, append(words, flagsAfter(group)...)})
-			all = append(all, completion{"help " + group, words})
+	for _, group := range wordsAfter("") {
+		if words := wordsAfter(group); len(words) > 0 {
+			all = append(all, completion{group, append(words, flagsAfter(group)...)},
+				completion{"help " + group, words})
 		}
+	}
+	for _, c := range commands() {
 		next := flagsAfter(c.name)
 		switch c.name {
 		case "completion":

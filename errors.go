@@ -4,18 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // The rules of speaking to the user, kept by everything that ends up on stderr:
 //
-//   - An error says what failed, then why: lower case, no full stop, one line. Only a query's error adds two lines.
+//   - An error says what failed, then why: lower case, no full stop, one line. Only a query's error
+//     adds two lines.
 //   - A hint is one thing to run or to set.
-//   - The value of a key, or of a word that may be one, is never part of a message; nor is the content of a secret file.
+//   - A message never holds a key, a word that may be one, or what a secret file holds.
 //   - With --json each error, warning and note is one JSON object on a line of its own.
 
-// code is what kind of failure an error is: its name in JSON, the exit status that it becomes,
-// and whether the same command may succeed later with nothing changed.
+// code is a kind of failure: its name in JSON, the exit status, and whether the same command may
+// succeed later with nothing changed.
 type code struct {
 	name      string
 	exit      int
@@ -23,65 +23,62 @@ type code struct {
 }
 
 // codes is the table of all codes. Nothing else decides an exit status.
-var codes = []*code{
-	codeFileRead, codeFileWrite, codeOutputWrite, codeLimitMemory, codeInternal,
-	codeUsage, codeUsageProject, codeUsageURL, codeUsageProxy,
-	codeQuerySyntax, codeQueryFunction, codeQueryType,
-	codeAuthMissing, codeAuthMalformed, codeAuthRejected,
-	codeAPIForbidden, codeAPINotFound, codeAPIRefused,
-	codeNetworkDNS, codeNetworkConnect, codeNetworkTLS, codeNetworkProxy, codeNetworkTimeout,
-	codeAPIRateLimited, codeAPIServer, codeAPIRedirect, codeAPIBadResponse,
-	codeInterrupted,
+var codes []*code
+
+// newCode adds a row to the table of codes.
+func newCode(name string, exit int, retryable bool) *code {
+	c := &code{name, exit, retryable}
+	codes = append(codes, c)
+	return c
 }
 
 var (
-	codeFileRead    = &code{"file.read", 1, false}
-	codeFileWrite   = &code{"file.write", 1, false}
-	codeOutputWrite = &code{"output.write", 1, false}
-	codeLimitMemory = &code{"limit.memory", 1, false}
-	codeInternal    = &code{"internal", 1, false}
+	codeFileRead    = newCode("file.read", 1, false)
+	codeFileWrite   = newCode("file.write", 1, false)
+	codeOutputWrite = newCode("output.write", 1, false)
+	codeLimitMemory = newCode("limit.memory", 1, false)
+	codeInternal    = newCode("internal", 1, false)
 
-	codeUsage         = &code{"usage", 2, false}
-	codeUsageProject  = &code{"usage.project", 2, false}
-	codeUsageURL      = &code{"usage.url", 2, false}
-	codeUsageProxy    = &code{"usage.proxy", 2, false}
-	codeQuerySyntax   = &code{"query.syntax", 2, false}
-	codeQueryFunction = &code{"query.function", 2, false}
-	codeQueryType     = &code{"query.type", 2, false}
+	codeUsage         = newCode("usage", 2, false)
+	codeUsageProject  = newCode("usage.project", 2, false)
+	codeUsageURL      = newCode("usage.url", 2, false)
+	codeUsageProxy    = newCode("usage.proxy", 2, false)
+	codeQuerySyntax   = newCode("query.syntax", 2, false)
+	codeQueryFunction = newCode("query.function", 2, false)
+	codeQueryType     = newCode("query.type", 2, false)
 
-	codeAuthMissing   = &code{"auth.missing", 3, false}
-	codeAuthMalformed = &code{"auth.malformed", 3, false}
-	codeAuthRejected  = &code{"auth.rejected", 3, false}
+	codeAuthMissing   = newCode("auth.missing", 3, false)
+	codeAuthMalformed = newCode("auth.malformed", 3, false)
+	codeAuthRejected  = newCode("auth.rejected", 3, false)
 
-	codeAPIForbidden = &code{"api.forbidden", 4, false}
-	codeAPINotFound  = &code{"api.not_found", 4, false}
-	codeAPIRefused   = &code{"api.refused", 4, false}
+	codeAPIForbidden = newCode("api.forbidden", 4, false)
+	codeAPINotFound  = newCode("api.not_found", 4, false)
+	codeAPIRefused   = newCode("api.refused", 4, false)
 
-	codeNetworkDNS     = &code{"network.dns", 5, true}
-	codeNetworkConnect = &code{"network.connect", 5, true}
-	codeNetworkTLS     = &code{"network.tls", 5, false}
-	codeNetworkProxy   = &code{"network.proxy", 5, true}
-	codeNetworkTimeout = &code{"network.timeout", 5, true}
+	codeNetworkDNS     = newCode("network.dns", 5, true)
+	codeNetworkConnect = newCode("network.connect", 5, true)
+	codeNetworkTLS     = newCode("network.tls", 5, false)
+	codeNetworkProxy   = newCode("network.proxy", 5, true)
+	codeNetworkTimeout = newCode("network.timeout", 5, true)
 
-	codeAPIRateLimited = &code{"api.rate_limited", 6, true}
-	codeAPIServer      = &code{"api.server", 6, true}
-	codeAPIRedirect    = &code{"api.redirect", 6, false}
-	codeAPIBadResponse = &code{"api.bad_response", 6, false}
+	codeAPIRateLimited = newCode("api.rate_limited", 6, true)
+	codeAPIServer      = newCode("api.server", 6, true)
+	codeAPIRedirect    = newCode("api.redirect", 6, false)
+	codeAPIBadResponse = newCode("api.bad_response", 6, false)
 
-	codeInterrupted = &code{"interrupted", 128, false} // plus the signal's number
+	codeInterrupted = newCode("interrupted", 128, false) // plus the signal's number
 )
 
-// failure is an error as the user meets it.
+// failure is an error as the user sees it.
 type failure struct {
-	code    *code
-	message string
-	detail  []string // lines below the message: a query and a caret under the place
-	hint    string   // "" where there is nothing to advise
-	status  int      // the HTTP status that caused it, or 0
-	said    string   // the API's own words, as they appear in the message
-	// retryAfter is how many seconds the API asks to wait before the next try; nil where it does not.
-	retryAfter *int
-	signal     int // the signal's number if the code is codeInterrupted
+	code       *code
+	message    string
+	detail     []string // lines below the message: a query, and a caret under the place
+	hint       string   // "" if there is nothing to advise
+	status     int      // the HTTP status that caused it, or 0
+	said       string   // the API's own words, as they appear in the message
+	retryAfter *int     // how many seconds the API asks to wait, or nil
+	signal     int      // the signal's number if the code is codeInterrupted
 }
 
 // fail returns a failure with the given code and message.
@@ -111,11 +108,10 @@ func printError(w io.Writer, asJSON bool, err error) int {
 	if !errors.As(err, &f) {
 		f = fail(codeInternal, "%v", err)
 	}
-	lines := []string{clean(f.message)}
+	message := clean(f.message)
 	for _, line := range f.detail {
-		lines = append(lines, "  "+clean(line))
+		message += "\n  " + clean(line)
 	}
-	message := strings.Join(lines, "\n")
 	if !asJSON {
 		fmt.Fprintf(w, "error: %s\n", message)
 		if f.hint != "" {
@@ -123,11 +119,10 @@ func printError(w io.Writer, asJSON bool, err error) int {
 		}
 		return f.exitStatus()
 	}
-	var status any
+	var status, retryAfter any
 	if f.status != 0 {
 		status = number(fmt.Sprint(f.status))
 	}
-	var retryAfter any
 	if f.retryAfter != nil {
 		retryAfter = number(fmt.Sprint(*f.retryAfter))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ type page struct {
 	title    string // for a group of commands
 	about    string
 	json     string // what --json prints
-	exits    string // one status a line, with its meaning here if that is not the general one
+	exits    string // a status a line, with its meaning if that is not the usual one; "" for all
 	examples string
 }
 
@@ -44,15 +45,13 @@ func runHelp(_ context.Context, a *app) error {
 		return a.printText(environmentTopic)
 	case words == "errors":
 		return a.printText(errorsTopic())
-	case looksLikeKey(words):
-		return errKeyArgument()
 	}
 	f := fail(codeUsage, "no help on %s", shown(words))
 	if topic := closest(strings.ToLower(words), topics); topic != "" {
-		return didYouMean(f, []string{"help", topic})
+		return didYouMean(f, "help "+topic)
 	}
 	if c, _ := closestCommand(a.words); c != nil {
-		return didYouMean(f, append([]string{"help"}, strings.Fields(c.name)...))
+		return didYouMean(f, "help "+c.name)
 	}
 	return withUsage(f, nil)
 }
@@ -65,47 +64,40 @@ func (a *app) printText(text string) error {
 	return nil
 }
 
-// overview returns the first page of help.
-func overview() string { return pages[""].render("") }
-
 // render returns the page on words, which name a command, a group or, if empty, the program.
 func (p page) render(words string) string {
 	p.json += queryHelp[words].json
 	p.examples += queryHelp[words].examples
-	var b strings.Builder
-	section := func(title, text string) {
-		fmt.Fprintf(&b, "\n%s:\n", title)
-		for line := range strings.Lines(strings.TrimSpace(text) + "\n") {
-			if line != "\n" {
-				b.WriteString("  ")
-			}
-			b.WriteString(line)
-		}
-	}
-	title, usage, listed := p.title, listCommands(words), []string{}
+	usage, own := listCommands(words), []string{}
 	if c, _ := findCommand(strings.Fields(words)); c != nil {
-		title, usage, listed = c.about, c.usage(), strings.Fields(c.flags)
+		p.title, usage, own = c.about, c.usage(), strings.Fields(c.flags)
 	}
+	list := listFlags(globalFlags())
+	if words != "" {
+		others := slices.DeleteFunc(globalFlags(), func(name string) bool {
+			return slices.Contains(own, name)
+		})
+		list = listFlags(own) +
+			"--" + strings.Join(others, " --") + " (see 'microtica help flags')"
+	}
+	text := strings.TrimSpace("microtica "+words) + ": " + p.title + "\n\n" + p.about + "\n" +
+		section("Usage", usage) +
+		section("Flags", list) +
+		section("JSON", p.json) +
+		section("Exit status", listStatuses(p.exits)) +
+		section("Examples", p.examples)
 	if words == "" {
-		listed = globalFlags()
+		text += section("More", moreHelp)
 	}
-	fmt.Fprintf(&b, "%s: %s\n\n%s\n", strings.TrimSpace("microtica "+words), title, p.about)
-	section("Usage", usage)
-	others := ""
-	for _, name := range globalFlags() {
-		if !slices.Contains(listed, name) {
-			others += "--" + name + " "
-		}
-	}
-	if others != "" {
-		others += "(see 'microtica help flags')"
-	}
-	section("Flags", listFlags(listed)+others)
-	section("JSON", p.json)
-	section("Exit status", listStatuses(p.exits))
-	section("Examples", p.examples)
-	if words == "" {
-		section("More", moreHelp)
+	return text
+}
+
+// section returns a part of a page: a heading, and the text indented.
+func section(heading, text string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s:\n", heading)
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
 	}
 	return b.String()
 }
@@ -113,7 +105,7 @@ func (p page) render(words string) string {
 // usage returns the command's usage line.
 func (c *command) usage() string {
 	line := "microtica " + c.name
-	for _, name := range strings.Fields(c.flags) {
+	for name := range strings.FieldsSeq(c.flags) {
 		line += " [" + findFlag(name).String() + "]"
 	}
 	return strings.TrimSpace(line + " " + c.arg)
@@ -121,6 +113,17 @@ func (c *command) usage() string {
 
 // String returns the flag as help shows it.
 func (f *flagSpec) String() string { return strings.TrimSpace("--" + f.name + " " + f.value) }
+
+// globalFlags returns the names of the flags that every command takes.
+func globalFlags() []string {
+	var names []string
+	for _, f := range flags {
+		if f.global {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
 
 // listCommands returns a line for each command in a group, or for all of them.
 func listCommands(group string) string {
@@ -143,32 +146,19 @@ func listFlags(names []string) string {
 	return b.String()
 }
 
-// globalFlags returns the names of the flags that every command takes.
-func globalFlags() []string {
-	var names []string
-	for _, f := range flags {
-		if f.global {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
-
 // listStatuses returns a line for each exit status of a page.
 func listStatuses(exits string) string {
 	var b strings.Builder
-	for line := range strings.Lines(exits) {
-		digit, meaning, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if status, err := strconv.Atoi(digit); err == nil && meaning == "" {
-			meaning = statuses[status]
+	for status, meaning := range statuses {
+		digit := strconv.Itoa(status)
+		for line := range strings.SplitSeq(exits, "\n") {
+			if own, ok := strings.CutPrefix(line, digit); ok || exits == "" {
+				fmt.Fprintf(&b, "%s  %s\n", digit, cmp.Or(strings.TrimSpace(own), meaning))
+			}
 		}
-		fmt.Fprintf(&b, "%s  %s\n", digit, meaning)
 	}
 	return b.String()
 }
-
-// anyStatus is the exits of a page whose command can end in any way.
-const anyStatus = "0\n1\n2\n3\n4\n5\n6"
 
 // pages are the pages of help, by the words that they are about.
 var pages = map[string]page{
@@ -179,7 +169,6 @@ Data goes to stdout, everything else to stderr. Nothing in Microtica is ever
 changed: this program only reads.`,
 		json: `--json prints the result of any command on one line: a list as an array, any
 other result as an object. Errors, warnings and notes are then JSON, too.`,
-		exits: anyStatus,
 		examples: `microtica login < key.txt
 microtica whoami
 microtica project list
@@ -235,7 +224,6 @@ MICROTICA_TOKEN_FILE=key.txt microtica whoami`,
 		title:    "commands for projects",
 		about:    `Shows the projects that the key can see.`,
 		json:     `See 'microtica help project list'.`,
-		exits:    anyStatus,
 		examples: `microtica project list`,
 	},
 	"project list": {
@@ -244,7 +232,6 @@ project-wide read access is refused (exit status 4); it can still list the
 environments of its project: 'microtica env list --project ID'.`,
 		json: `[{"id","name","description",…},…]
 The array itself, with every field that the API sends.`,
-		exits: anyStatus,
 		examples: `microtica project list
 microtica project list --json`,
 	},
@@ -252,7 +239,6 @@ microtica project list --json`,
 		title:    "commands for environments",
 		about:    `Shows the environments of a project.`,
 		json:     `See 'microtica help env list'.`,
-		exits:    anyStatus,
 		examples: `microtica env list --project 5f1c`,
 	},
 	"env list": {
@@ -262,7 +248,6 @@ that MICROTICA_PROJECT_ID names; 'microtica project list' shows their ids.`,
 		json: `[{"id","name","description","status","lastDeployed",…},…]
 The array itself, with every field that the API sends. lastDeployed is in
 milliseconds since 1970, and may be missing.`,
-		exits: anyStatus,
 		examples: `microtica env list --project 5f1c
 MICROTICA_PROJECT_ID=5f1c microtica env list --json`,
 	},
@@ -271,8 +256,7 @@ MICROTICA_PROJECT_ID=5f1c microtica env list --json`,
 errors as the other commands. PATH is relative to the base URL; it may begin
 with a slash, and parameters may follow it (?name=value). There is no other
 method than GET: this command only reads.`,
-		json:  `The API's answer, whole, with or without --json.`,
-		exits: anyStatus,
+		json: `The API's answer, whole, with or without --json.`,
 		examples: `microtica api me
 microtica api /projects`,
 	},
@@ -324,23 +308,13 @@ microtica help errors       errors as JSON, their codes, and when to try again`
 
 // flagsTopic returns the page on flags.
 func flagsTopic() string {
-	var b strings.Builder
-	b.WriteString(flagsText)
-	list := func(names []string) {
-		for line := range strings.Lines(listFlags(names)) {
-			b.WriteString("  " + line)
-		}
-	}
-	list(globalFlags())
+	text := flagsText + section("Flags of every command", listFlags(globalFlags()))
 	for _, c := range commands() {
 		if own := strings.Fields(c.flags); len(own) > 0 && !findFlag(own[0]).global {
-			fmt.Fprintf(&b, "\nFlags of 'microtica %s':\n", c.name)
-			list(own)
+			text += section("Flags of 'microtica "+c.name+"'", listFlags(own))
 		}
 	}
-	b.WriteString(jsonHelp)
-	b.WriteString(queryTopic)
-	return b.String()
+	return text + jsonHelp + queryHelp["flags"].about
 }
 
 const flagsText = `microtica help flags: the flags in detail
@@ -348,8 +322,6 @@ const flagsText = `microtica help flags: the flags in detail
 Flags can be anywhere on the command line, with one dash or two. A value follows
 after a space or an equals sign, and cannot begin with a dash. A flag that takes
 a value is given once. Whatever follows -- is not a flag.
-
-Flags of every command:
 `
 
 const jsonHelp = `
@@ -386,24 +358,22 @@ Examples:
 
 // errorsTopic returns the page on errors.
 func errorsTopic() string {
-	var b strings.Builder
-	b.WriteString(errorsText)
+	exits, names := "", ""
 	for status, meaning := range statuses {
-		fmt.Fprintf(&b, "  %-5d  %s\n", status, meaning)
+		exits += fmt.Sprintf("%-5d  %s\n", status, meaning)
 	}
-	b.WriteString("  128+n  ended by signal n: 130 by Ctrl-C, 143 by TERM\n\nCodes:\n")
+	exits += "128+n  ended by signal n: 130 by Ctrl-C, 143 by TERM"
 	for _, c := range codes {
-		exit, retryable := strconv.Itoa(c.exit), ""
+		names += fmt.Sprintf("%-16s  exit %d", c.name, c.exit)
 		if c == codeInterrupted {
-			exit = "128+n"
+			names += "+n"
 		}
 		if c.retryable {
-			retryable = "  retryable"
+			names += "  retryable"
 		}
-		fmt.Fprintf(&b, "  %-16s  exit %s%s\n", c.name, exit, retryable)
+		names += "\n"
 	}
-	b.WriteString(retryText)
-	return b.String()
+	return errorsText + section("Exit status", exits) + section("Codes", names) + retryText
 }
 
 const errorsText = `microtica help errors: errors as JSON, their codes, and when to try again
@@ -426,8 +396,6 @@ Warnings and notes do not end a command. Each is an object on a line of its own,
 {"warning":{"code","message"}} or {"note":{"code","message"}}; --quiet leaves
 them out. A command that fails prints nothing to stdout, except that whoami
 prints its report.
-
-Exit status:
 `
 
 const retryText = `
@@ -443,21 +411,15 @@ Trying again:
   done
 `
 
-// queryHelp is what the pages say about --query.
+// queryHelp is what the pages add about --query.
 var queryHelp = map[string]page{
 	"": {
-		json: `
---query prints the result of a JMESPath expression over that JSON.`,
-		examples: `
-microtica project list --query '[].id' --raw`,
+		json:     "\n--query prints the result of a JMESPath expression over that JSON.",
+		examples: "\nmicrotica project list --query '[].id' --raw",
 	},
-	"whoami": {
-		examples: `
-microtica whoami --query keyAccepted`,
-	},
+	"whoami": {examples: "\nmicrotica whoami --query keyAccepted"},
 	"project list": {
-		json: `
-A query starts at that array: write '[].id', not 'projects[].id'.`,
+		json: "\nA query starts at that array: write '[].id', not 'projects[].id'.",
 		examples: `
 id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
 
@@ -467,22 +429,17 @@ for id in $(microtica project list --query '[].id' --raw); do
 done`,
 	},
 	"env list": {
-		json: `
-A query starts at that array: write '[].id', not 'entities[].id'.`,
+		json: "\nA query starts at that array: write '[].id', not 'entities[].id'.",
 		examples: `
 microtica env list --project 5f1c --query "[?status!='deployed'].name" --raw`,
 	},
 	"api": {
-		json: `
-A query starts at the top of it.`,
+		json: "\nA query starts at the top of it.",
 		examples: `
 microtica api me --query apiKey.name --raw
 microtica api projects/5f1c/details --query 'keys(entities)'`,
 	},
-}
-
-// queryTopic is what the page on flags says about --query.
-const queryTopic = `
+	"flags": {about: `
 Queries:
   The expression is JMESPath (https://jmespath.org). It starts at what --json
   prints. Strings are in single quotes, numbers in backticks. The result is
@@ -498,4 +455,5 @@ Queries:
 
   id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
   microtica project list --query '[].[id, name]' --raw
-`
+`},
+}

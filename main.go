@@ -26,11 +26,11 @@
 // and 128 plus the number of a signal that ended the program.
 //
 // To read the code, start here: run parses the command line and calls the command's function.
-// cmdline.go takes the command line apart, and usage.go says what to type instead of a wrong one;
-// help.go and completion.go print help and scripts. login.go, whoami.go, project.go, env.go and
-// api.go are the commands. creds.go is the key and its file; client.go and http.go talk to the API;
-// json.go, output.go and errors.go print; query.go and functions.go are --query; tty_*.go hides
-// what is typed.
+// usage.go says what to type instead of a wrong line; limits.go ends a run from outside; help.go
+// and completion.go print help and scripts. login.go, whoami.go, project.go, env.go and api.go are
+// the commands. creds.go is the key and its file; client.go and http.go talk to the API; json.go,
+// output.go and errors.go print; query.go and functions.go are --query; tty_*.go hides what is
+// typed.
 package main
 
 import (
@@ -72,14 +72,14 @@ type app struct {
 
 // options is what the command line says.
 type options struct {
-	json     bool // --json was given; with --query alone the result is JSON, and nothing else is
+	words    []string // the arguments after the command's words
+	json     bool     // --json was given; --query alone makes JSON of the result only
 	quiet    bool
-	raw      bool
 	noVerify bool
 	token    option
 	project  option
-	query    *query   // nil without --query
-	words    []string // the arguments after the command's words
+	raw      bool
+	query    *query // nil without --query
 }
 
 // option is the value of a flag (a flag.Value). It knows whether it was given, since an empty value
@@ -88,22 +88,17 @@ type option struct {
 	value  string
 	given  bool
 	isBool bool // it takes no value
-	err    error
 }
 
 func (o *option) String() string   { return o.value }
 func (o *option) IsBoolFlag() bool { return o.isBool }
 
 func (o *option) Set(value string) error {
-	switch {
-	case o.isBool: // may be repeated: a wrapper adds --json
-	case o.given:
-		o.err = errTwice
-	case strings.HasPrefix(value, "-"):
-		o.err = errNoValue
+	if strings.HasPrefix(value, "-") {
+		return errors.New("no value")
 	}
 	o.value, o.given = value, true
-	return o.err
+	return nil
 }
 
 func main() {
@@ -149,7 +144,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	a.json = wantsJSON(args)
 	c, err := a.parse(args)
 	if err == errNoCommand && !a.json {
-		io.WriteString(a.stderr, overview())
+		io.WriteString(a.stderr, pages[""].render(""))
 		return errNoCommand.exitStatus()
 	}
 	if err == nil {
@@ -234,43 +229,46 @@ func findFlag(name string) *flagSpec {
 
 // line is a command line taken apart.
 type line struct {
-	args  []string           // as typed
 	flags map[string]*option // by name, whether given or not
 	words []string           // what is neither a flag nor the value of one
-	wrong *failure           // what is wrong with the flags, or nil
+	wrong *failure           // the first thing that is wrong with the flags, or nil
+	fixed bool               // flags holds what is meant by everything that is wrong
 }
 
-// parse finds the command that args name and sets the options: it takes the flags and the words
-// apart, finds the command that the words name, and holds the rest against what that accepts.
+// parse finds the command that args name and sets the options.
 func (a *app) parse(args []string) (*command, error) {
 	l := splitLine(args)
 	if len(l.words) == 0 && l.flags["version"].given {
 		l.words = []string{"version"}
 	}
 	c, rest := findCommand(l.words)
-	switch {
-	case l.flags["help"].given:
+	if l.flags["help"].given {
 		if c != nil {
 			rest = strings.Fields(c.name)
 		}
 		c, _ = findCommand([]string{"help"})
+		l.wrong = nil
+	}
+	a.words = rest
+	switch {
+	case slices.ContainsFunc(rest, looksLikeKey):
+		return nil, errKeyArgument()
+	case l.wrong != nil && l.fixed:
+		return nil, l.guess(l.wrong, c)
 	case l.wrong != nil:
 		return nil, withUsage(l.wrong, c)
 	case c == nil:
 		return nil, l.unknownCommand()
+	case c.name == "help":
+		return c, nil
 	}
-	a.words = rest
 	return c, a.accept(c, l)
 }
 
-// splitLine takes the flags and the words between them apart. After a wrong flag it goes on, to find
-// the command whose usage the error names.
+// splitLine takes the flags and the words between them apart, one argument after the other. After a
+// wrong flag it goes on, to find the command whose usage the error names.
 func splitLine(args []string) *line {
-	l := &line{args: args, flags: map[string]*option{}}
-	var literal []string
-	if i := slices.Index(args, "--"); i >= 0 {
-		args, literal = args[:i], args[i+1:]
-	}
+	l := &line{flags: map[string]*option{}}
 	set := flag.NewFlagSet("", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // its messages show values, which may be keys
 	for _, f := range flags {
@@ -278,65 +276,56 @@ func splitLine(args []string) *line {
 		set.Var(l.flags[f.name], f.name, f.about)
 	}
 	set.Var(l.flags["help"], "h", "")
-	for at := 0; at < len(args); { // Parse stops at each word
-		err := set.Parse(args[at:])
-		next := len(args) - set.NArg()
+	for len(args) > 0 && args[0] != "--" {
+		if !isFlag(args[0]) {
+			l.words = append(l.words, args[0])
+			args = args[1:]
+			continue
+		}
+		name, _, hasValue := cutFlag(args[0])
+		f := findFlag(name)
+		if f == nil {
+			args = l.unknownFlag(args)
+			continue
+		}
+		next := 1
+		if f.value != "" && !hasValue {
+			next = min(2, len(args))
+		}
 		switch {
-		case err != nil && next == at: // bad syntax, such as ---quiet
-			l.reject(next)
-			next++
-		case err != nil:
-			l.reject(next - 1)
-		case next < len(args):
-			l.words = append(l.words, args[next])
-			next++
+		case f.value == "" && hasValue: // package flag would take --json=true
+			l.reject(fail(codeUsage, "--%s takes no value", f.name), false)
+		case f.value != "" && l.flags[f.name].given:
+			l.reject(fail(codeUsage, "--%s is given twice", f.name), false)
+		case set.Parse(args[:next]) != nil:
+			l.reject(fail(codeUsage, "--%s needs a value: --%[1]s %s", f.name, f.value), false)
+			next = 1 // what should be the value may be a flag
 		}
-		at = next
+		args = args[next:]
 	}
-	l.words = append(l.words, literal...)
-	for _, arg := range args { // package flag takes --json=true
-		name, _, hasValue := cutFlag(arg)
-		if f := findFlag(name); isFlag(arg) && hasValue && f != nil && f.value == "" {
-			l.wrong = fail(codeUsage, "--%s takes no value", name)
-		}
+	if len(args) > 0 {
+		l.words = append(l.words, args[1:]...)
 	}
 	return l
 }
 
-// reject notes the first thing that is wrong with the flags: package flag refused args[i].
-func (l *line) reject(i int) {
-	if l.wrong != nil {
-		return
+// reject notes what is wrong with a flag; fixed reports whether what is meant has been set instead.
+func (l *line) reject(f *failure, fixed bool) {
+	if l.wrong == nil {
+		l.wrong, l.fixed = f, fixed
 	}
-	name, _, _ := cutFlag(l.args[i])
-	missing := findFlag(name) // its value, if this is the last word
-	for j, f := range flags {
-		switch l.flags[f.name].err {
-		case errTwice:
-			l.wrong = fail(codeUsage, "--%s is given twice", f.name)
-			return
-		case errNoValue:
-			missing = &flags[j]
-		}
-	}
-	if missing == nil {
-		l.wrong = l.unknownFlag(i)
-		return
-	}
-	l.wrong = fail(codeUsage, "--%s needs a value: --%[1]s %s", missing.name, missing.value)
+	l.fixed = l.fixed && fixed
 }
-
-var errTwice, errNoValue = errors.New("twice"), errors.New("no value")
 
 // wantsJSON reports whether --json is given, whatever else is wrong with the command line.
 func wantsJSON(args []string) bool {
-	if i := slices.Index(args, "--"); i >= 0 {
-		args = args[:i]
-	}
-	return slices.ContainsFunc(args, func(arg string) bool {
+	for _, arg := range args {
 		name, _, _ := cutFlag(arg)
-		return isFlag(arg) && name == "json"
-	})
+		if arg == "--" || isFlag(arg) && name == "json" {
+			return arg != "--"
+		}
+	}
+	return false
 }
 
 // isFlag reports whether an argument before -- is a flag.
@@ -347,11 +336,8 @@ func cutFlag(arg string) (name, value string, hasValue bool) {
 	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 }
 
-// accept holds the line against what the command c accepts, and sets the options.
+// accept sets the options, or fails if the command c does not take what the line gives it.
 func (a *app) accept(c *command, l *line) error {
-	if c.name == "help" {
-		return nil
-	}
 	for _, f := range flags {
 		if l.flags[f.name].given && !c.takes(f) {
 			return misplacedFlag(c, f)
@@ -361,7 +347,6 @@ func (a *app) accept(c *command, l *line) error {
 		return err
 	}
 	a.quiet = l.flags["quiet"].given
-	a.raw = l.flags["raw"].given
 	a.noVerify = l.flags["no-verify"].given
 	a.token, a.project = *l.flags["token"], *l.flags["project"]
 	if a.project.given {
@@ -369,13 +354,14 @@ func (a *app) accept(c *command, l *line) error {
 			return err
 		}
 	}
+	a.raw = l.flags["raw"].given
 	if expression := l.flags["query"]; expression.given { // before anything is read or written
 		var err error
 		a.query, err = compileQuery(expression.value)
 		return err
 	} else if a.raw {
-		args := append(l.withFlags(l.words), "--query", "EXPR")
-		return didYouMean(fail(codeUsage, "--raw needs --query"), args)
+		expression.given = true
+		return didYouMean(fail(codeUsage, "--raw needs --query"), l.typed(l.words))
 	}
 	return nil
 }

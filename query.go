@@ -410,13 +410,12 @@ func (p *queryParser) name(t token) evaluator {
 func (p *queryParser) unknownFunction(t token) {
 	f := queryFailure(codeQueryFunction, p.text, t.at, "unknown function")
 	f.withHint("the functions are listed at https://jmespath.org/specification.html")
-	closest := 3 // letters that may differ
+	var names []string
 	for _, function := range functions {
-		d := distance(strings.ToLower(t.text), function.name)
-		if d < min(closest, len(function.name)-1) {
-			closest = d
-			f.withHint("did you mean %s()?", function.name)
-		}
+		names = append(names, function.name)
+	}
+	if name := closest(strings.ToLower(t.text), names); name != "" {
+		f.withHint("did you mean %s()?", name)
 	}
 	panic(f)
 }

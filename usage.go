@@ -28,55 +28,44 @@ func withUsage(f *failure, c *command) *failure {
 	return f.withHint("usage: %s", c.usage())
 }
 
-// didYouMean adds a command line to an error, as the user would type it after the program's name.
-// A value that would need quotes, or that must not be shown, is left for the user to fill in.
-func didYouMean(f *failure, args []string) *failure {
-	typed := "microtica"
-	placeholder := ""
-	for _, arg := range args {
-		switch known := valueFlag(arg); {
-		case placeholder != "":
-			if !isPlain(arg) || placeholder == "KEY" {
-				arg = placeholder
-			}
-			placeholder = ""
-		case known != nil:
-			name, value, hasValue := cutFlag(arg)
-			if !hasValue {
-				placeholder = known.value
-			} else if !isPlain(value) || known.value == "KEY" {
-				arg = "--" + name + "=" + known.value
-			}
-		case !isPlain(arg):
-			arg = "…"
-		}
-		typed += " " + arg
-	}
-	return f.withHint("did you mean '%s'?", typed)
+// didYouMean adds what to type after the program's name to an error.
+func didYouMean(f *failure, typed string) *failure {
+	return f.withHint("did you mean 'microtica %s'?", typed)
 }
 
-// valueFlag returns the flag that arg gives, if it is one that takes a value.
-func valueFlag(arg string) *flagSpec {
-	name, _, _ := cutFlag(arg)
-	if f := findFlag(name); f != nil && f.value != "" && isFlag(arg) {
-		return f
+// typed returns the line with other words, as the user would type it. A value that would need
+// quotes, or that must not be shown, is left for the user to fill in.
+func (l *line) typed(words []string) string {
+	var args []string
+	for _, word := range words {
+		if !isPlain(word) {
+			word = "…"
+		}
+		args = append(args, word)
 	}
-	return nil
+	for _, f := range flags {
+		switch o := l.flags[f.name]; {
+		case !o.given:
+		case f.value == "":
+			args = append(args, "--"+f.name)
+		case f.name == "token" || !isPlain(o.value):
+			args = append(args, "--"+f.name, f.value)
+		default:
+			args = append(args, "--"+f.name, o.value)
+		}
+	}
+	return strings.Join(args, " ")
 }
 
 // isPlain reports whether an argument can be typed without quotes and may be shown.
 func isPlain(arg string) bool {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/~:@%+,=-<"
-	other := func(r rune) bool { return !strings.ContainsRune(plain, r) }
-	return arg != "" && len(arg) <= 60 && !looksLikeKey(arg) && !strings.ContainsFunc(arg, other)
+	return arg != "" && len(arg) <= 60 && !looksLikeKey(arg) && strings.Trim(arg, plain) == ""
 }
 
-// shown returns a word as messages show it: quoted and not too long, or not at all.
+// shown returns a word as messages show it: quoted and not too long.
 func shown(word string) string {
 	const limit = 60
-	if looksLikeKey(word) {
-		return "that looks like a key"
-	}
 	if len(word) > limit {
 		word = strings.ToValidUTF8(word[:limit], "") + "…"
 	}
@@ -89,46 +78,51 @@ var flagHabits = map[string]string{
 	"o": "json", "output": "json", "format": "json",
 }
 
+// formats are values of --output in other programs.
+var formats = strings.Fields("json yaml table text tsv csv")
+
 // wordHabits are words of other programs, with what they are called here.
 var wordHabits = map[string]string{
 	"ls": "list", "auth": "whoami", "status": "whoami",
 	"environment": "env", "environments": "env",
 }
 
-// unknownFlag returns the error for the flag args[i].
-func (l *line) unknownFlag(i int) *failure {
-	dashed, value, hasValue := strings.Cut(l.args[i], "=")
+// unknownFlag rejects the flag args[0], and returns the arguments to go on with: those after it,
+// after the flag that is likely to be meant, if there is one.
+func (l *line) unknownFlag(args []string) []string {
+	dashed, value, hasValue := strings.Cut(args[0], "=")
+	rest := args[1:]
 	if looksLikeKey(dashed) {
-		return errKeyArgument()
+		l.reject(errKeyArgument(), false)
+		return rest
 	}
 	f := fail(codeUsage, "unknown flag %s", shown(dashed))
-	name := strings.ToLower(strings.TrimLeft(dashed, "-"))
-	meant := findFlag(flagHabits[name])
-	if meant == nil {
+	typed := strings.ToLower(strings.TrimLeft(dashed, "-"))
+	name, known := flagHabits[typed]
+	if !known {
 		var names []string
 		for _, f := range flags {
 			names = append(names, f.name)
 		}
-		meant = findFlag(closest(name, names))
+		name = closest(typed, names)
 	}
-	switch {
-	case meant == nil:
-		return f
-	case meant.name == "version":
-		return didYouMean(f, []string{"--version"})
+	meant := findFlag(name)
+	if meant == nil || name == "version" {
+		if meant != nil {
+			f = didYouMean(f, "--version")
+		}
+		l.reject(f, false)
+		return rest
 	}
-	fixed := "--" + meant.name
-	rest := l.args[i+1:]
+	l.reject(f, true)
+	fixed := "--" + name
 	if meant.value != "" && hasValue {
 		fixed += "=" + value
-	} else if meant.name == "json" && len(rest) > 0 && slices.Contains(formats, rest[0]) {
+	} else if name == "json" && len(rest) > 0 && slices.Contains(formats, rest[0]) {
 		rest = rest[1:] // the value of --output
 	}
-	return didYouMean(f, slices.Concat(l.args[:i], []string{fixed}, rest))
+	return append([]string{fixed}, rest...)
 }
-
-// formats are values of --output in other programs.
-var formats = strings.Fields("json yaml table text tsv csv")
 
 // misplacedFlag returns the error for a flag that the command c does not take.
 func misplacedFlag(c *command, f flagSpec) *failure {
@@ -154,43 +148,29 @@ func (l *line) checkArguments(c *command, words []string) error {
 		return withUsage(f, c)
 	case len(words) == takes:
 		return nil
-	case slices.ContainsFunc(words[takes:], looksLikeKey):
-		return errKeyArgument()
 	}
 	f := fail(codeUsage, "unexpected argument %s", shown(words[takes]))
-	if fixed := fixArguments(c, words); c.arg == "" && len(fixed) > 0 {
-		return didYouMean(f, l.withFlags(slices.Concat(strings.Fields(c.name), fixed)))
+	if fixed := l.fixArguments(c, words); takes == 0 && fixed != nil {
+		return didYouMean(f, l.typed(append(strings.Fields(c.name), fixed...)))
 	}
 	return withUsage(f, c)
 }
 
-// fixArguments returns what is meant by the arguments of the command c, or nothing.
-func fixArguments(c *command, words []string) []string {
+// fixArguments returns what is meant by the arguments of the command c, or nil; a project's id
+// becomes the value of its flag.
+func (l *line) fixArguments(c *command, words []string) []string {
 	switch {
 	case c.arg != "":
 		return words
 	case len(words) != 1 || strings.HasPrefix(words[0], "-"):
 		return nil
-	case c.name == "env list":
-		return []string{"--project", words[0]}
-	case c.name == "login":
+	case c.name == "env list" && !l.flags["project"].given:
+		*l.flags["project"] = option{value: words[0], given: true}
+		return []string{}
+	case c.name == "login" && !l.flags["token"].given:
 		return []string{"<", words[0]}
 	}
 	return nil
-}
-
-// withFlags returns the words and the flags of the line.
-func (l *line) withFlags(words []string) []string {
-	args := slices.Clone(words)
-	for _, f := range flags {
-		if o := l.flags[f.name]; o.given {
-			args = append(args, "--"+f.name)
-			if f.value != "" {
-				args = append(args, o.value)
-			}
-		}
-	}
-	return args
 }
 
 // unknownCommand returns the error for words that name no command.
@@ -200,9 +180,6 @@ func (l *line) unknownCommand() *failure {
 	}
 	if len(l.words) == 0 {
 		return errNoCommand
-	}
-	if slices.ContainsFunc(l.words, looksLikeKey) {
-		return errKeyArgument()
 	}
 	group := l.words[0]
 	subcommands := wordsAfter(group)
@@ -217,117 +194,81 @@ func (l *line) unknownCommand() *failure {
 	return l.guess(fail(codeUsage, "unknown %s command %s", group, shown(l.words[1])), c)
 }
 
-// guess adds the command line that is likely to be meant, or else the usage line of c.
-func (l *line) guess(f *failure, c *command) *failure {
-	if meant, arguments := closestCommand(l.words); meant != nil {
-		words := append(strings.Fields(meant.name), arguments...)
-		return didYouMean(f, l.withFlags(words))
-	}
-	return withUsage(f, c)
-}
-
-// swallowedWord returns the error for a flag that took a word of the command as its value, or nil.
+// swallowedWord returns the error for a flag that took the command's first word as its value, or
+// nil.
 func (l *line) swallowedWord() *failure {
 	for _, f := range flags {
-		word := l.flags[f.name].value
-		for _, words := range [][]string{
-			append([]string{word}, l.words...),
-			append(slices.Clone(l.words), word),
-		} {
-			c, rest := findCommand(words)
-			if word == "" || c == nil || c.arg == "" && len(rest) > 0 {
-				continue
-			}
-			l.flags[f.name].value = f.value
-			err := fail(codeUsage, "--%s took the command's word '%s' as its value", f.name, word)
-			return didYouMean(err, l.withFlags(words))
+		o := l.flags[f.name]
+		words := append([]string{o.value}, l.words...)
+		if c, rest := findCommand(words); c != nil && (c.arg != "" || len(rest) == 0) {
+			err := fail(codeUsage, "--%s took the command's word '%s' as its value",
+				f.name, o.value)
+			o.value = ""
+			return didYouMean(err, l.typed(words))
 		}
 	}
 	return nil
 }
 
-// closestCommand returns the command that words most likely mean, and its arguments; nil if they
-// are not close to any.
-func closestCommand(words []string) (*command, []string) {
-	tries := [][]string{words}
-	if len(words) == 1 {
-		tries = append(tries, []string{words[0], "list"}, []string{"project", words[0]})
-	} else {
-		swapped := slices.Concat([]string{words[1], words[0]}, words[2:])
-		tries = append(tries, words[1:], swapped)
+// guess adds the command line that is likely to be meant, or else the usage line of c.
+func (l *line) guess(f *failure, c *command) *failure {
+	if meant, rest := closestCommand(l.words); meant != nil {
+		words := append(strings.Fields(meant.name), l.fixArguments(meant, rest)...)
+		return didYouMean(f, l.typed(words))
 	}
-	var best *command
-	var arguments []string
-	lowest := tooFar
-	for _, try := range tries {
-		for _, c := range commands() {
-			n := len(strings.Fields(c.name))
-			if len(try) < n {
-				continue
-			}
-			cost := 0
-			for i, word := range strings.Fields(c.name) {
-				cost += wordDistance(try[i], word)
-			}
-			fixed := fixArguments(&c, try[n:])
-			if len(fixed) < len(try[n:]) {
-				cost += 4 // arguments that it does not take
-			}
-			if cost < lowest {
-				best, arguments, lowest = &c, fixed, cost
-			}
-		}
-	}
-	return best, arguments
+	return withUsage(f, c)
 }
 
-// tooFar is more than the distance of any word that is close to another.
-const tooFar = 9
+// closestCommand returns the command that words most likely mean, and the words after its name; nil
+// if they are not close to any. The words of a name may be in any order, and one may do for both.
+func closestCommand(words []string) (*command, []string) {
+	if len(words) > 1 && words[0] == "auth" {
+		words = words[1:]
+	}
+	for _, c := range commands() {
+		name := strings.Fields(c.name)
+		n := min(len(name), len(words))
+		other := func(word string) bool { return !slices.Contains(name, meaning(word)) }
+		if n > 0 && !slices.ContainsFunc(words[:n], other) {
+			return &c, words[n:]
+		}
+	}
+	return nil, nil
+}
 
-// wordDistance returns how far the typed word is from a word of a command.
-func wordDistance(typed, word string) int {
+// meaning returns the word of a command that the typed word most likely means, or "".
+func meaning(typed string) string {
 	typed = strings.ToLower(typed)
-	if wordHabits[typed] == word {
-		return 0
+	if word, known := wordHabits[typed]; known {
+		return word
 	}
-	if closest(typed, []string{word}) == "" {
-		return tooFar
+	var words []string
+	for _, c := range commands() {
+		words = append(words, strings.Fields(c.name)...)
 	}
-	return distance(typed, word)
+	return closest(typed, words)
 }
 
 // closest returns the candidate that word most likely means: at most two letters differ, fewer in
 // a short one. It returns "" if there is none.
 func closest(word string, candidates []string) string {
-	best, limit := "", 3
-	for _, candidate := range candidates {
-		if d := distance(word, candidate); d < min(limit, len(candidate)-1) {
-			best, limit = candidate, d
+	for n := range 3 {
+		for _, candidate := range candidates {
+			if n < len(candidate)-1 && within(n, word, candidate) {
+				return candidate
+			}
 		}
 	}
-	return best
+	return ""
 }
 
-// distance returns how many letters must be added, removed or replaced to make b of a: their
-// Levenshtein distance. For a long a it returns tooFar.
-func distance(a, b string) int {
-	if len(a) > 20 {
-		return tooFar
+// within reports whether b can be made of a by adding, removing or replacing at most n letters.
+func within(n int, a, b string) bool {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	if n == 0 || a == "" || b == "" {
+		return len(a)+len(b) <= n
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return within(n-1, a[1:], b) || within(n-1, a, b[1:]) || within(n-1, a[1:], b[1:])
 }
