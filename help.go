@@ -22,12 +22,12 @@ type page struct {
 // statuses says what each exit status means.
 var statuses = []string{
 	"success",
-	"a local failure: a file, stdout, or the limit on memory",
+	"a local failure: a file, stdout or the memory limit",
 	"the command line or a variable is wrong",
-	"there is no key, or it is malformed, or the API rejects it",
+	"the key is missing, malformed, or rejected by the API",
 	"the API refuses the request, or finds nothing",
 	"the API cannot be reached",
-	"the API fails, or what answers is not the API",
+	"the API fails, or something else answers",
 }
 
 // topics are the pages that are about no command.
@@ -163,10 +163,10 @@ func listStatuses(exits string) string {
 // pages are the pages of help, by the words that they are about.
 var pages = map[string]page{
 	"": {
-		title: "log in to Microtica with an API key, and see what it can see",
-		about: `'microtica login' saves the key once; in a script, MICROTICA_TOKEN holds it.
-Data goes to stdout, everything else to stderr. Nothing in Microtica is ever
-changed: this program only reads.`,
+		title: "log in to Microtica with an API key and list what the key can see",
+		about: `Run 'microtica login' once to save the key; in a script, set MICROTICA_TOKEN
+instead. Data goes to stdout, everything else to stderr. This program only
+reads: it never changes anything in Microtica.`,
 		json: `--json prints the result of any command on one line: a list as an array, any
 other result as an object. Errors, warnings and notes are then JSON, too.`,
 		examples: `microtica login < key.txt
@@ -175,16 +175,16 @@ microtica project list
 microtica env list --project 5f1c --json`,
 	},
 	"login": {
-		about: `Saves an API key in ~/.microtica/credentials, for this user alone. Microtica's
-console makes keys, in a project's settings, and shows each of them once.
+		about: `Saves an API key in ~/.microtica/credentials, readable by this user only. Create
+the key in Microtica's console, in a project's settings; it is shown only once.
 
 The key is read from stdin: from a file or a pipe, or typed or pasted at a
-prompt that hides it. --token takes it too, but what is given there stays in the
-shell's history and shows in the process list.
+prompt that hides it. --token takes it too, but then it stays in the shell's
+history and shows in the process list.
 
-The API is then asked whether the key works, for 5 seconds at most. A key that
-it rejects is not saved. If the API cannot be reached, the key is saved with a
-warning.`,
+The command then asks the API whether the key works, and waits 5 seconds at most
+for an answer. A rejected key is not saved. If the API cannot be reached, the
+key is saved with a warning.`,
 		json: `{"apiKeyPrefix","credentialsFile","verified"}
 verified is false if the key was saved without being checked.`,
 		exits: `0 the key is saved; it works, or it was not checked
@@ -213,7 +213,7 @@ was reached, and how many projects the key can see. The report is printed
 whatever the API answers.`,
 		json: `{"via","apiKeyPrefix","source","apiUrl","apiReachable","keyAccepted",
 "projectsVisible"}
-source is where the key comes from: a variable or a file. What is unknown is
+source is where the key comes from: a variable or a file. Unknown values are
 null.`,
 		exits: "0 the key works\n1\n2\n3 there is no key, or it does not work\n4\n5\n6",
 		examples: `microtica whoami
@@ -243,8 +243,8 @@ microtica project list --json`,
 	},
 	"env list": {
 		about: `Lists a project's environments: id, name, status, and the time of the last
-deployment in UTC. The project is the one that --project names, else the one
-that MICROTICA_PROJECT_ID names; 'microtica project list' shows their ids.`,
+deployment in UTC. Choose the project with --project or MICROTICA_PROJECT_ID;
+'microtica project list' shows the ids. --project wins if both are set.`,
 		json: `[{"id","name","description","status","lastDeployed",…},…]
 The array itself, with every field that the API sends. lastDeployed is in
 milliseconds since 1970, and may be missing.`,
@@ -252,17 +252,17 @@ milliseconds since 1970, and may be missing.`,
 MICROTICA_PROJECT_ID=5f1c microtica env list --json`,
 	},
 	"api": {
-		about: `Prints the JSON that the API answers to GET PATH, with the same key, limits and
-errors as the other commands. PATH is relative to the base URL; it may begin
-with a slash, and parameters may follow it (?name=value). There is no other
-method than GET: this command only reads.`,
-		json: `The API's answer, whole, with or without --json.`,
+		about: `Sends GET PATH to the API and prints the JSON it returns, with the same key,
+limits and errors as the other commands. PATH is relative to the base URL; it
+may begin with a slash and end with parameters (?name=value). GET is the only
+method: this command only reads.`,
+		json: `The API's complete answer, with or without --json.`,
 		examples: `microtica api me
 microtica api /projects`,
 	},
 	"completion": {
-		about: `Prints a script for a shell, which then completes the words and the flags of
-microtica. The script asks nothing of the API.`,
+		about: `Prints a script that makes your shell complete microtica's commands and flags.
+The script never contacts the API.`,
 		json:  `--json changes nothing.`,
 		exits: "0\n1\n2",
 		examples: `# bash: in this shell only
@@ -303,7 +303,7 @@ microtica help errors`,
 
 const moreHelp = `microtica help COMMAND      for example 'microtica help env list'
 microtica help flags        the flags in detail
-microtica help environment  the variables, with those for a proxy and for CAs
+microtica help environment  the variables, including proxy and CA settings
 microtica help errors       errors as JSON, their codes, and when to try again`
 
 // flagsTopic returns the page on flags.
@@ -320,8 +320,8 @@ func flagsTopic() string {
 const flagsText = `microtica help flags: the flags in detail
 
 Flags can be anywhere on the command line, with one dash or two. A value follows
-after a space or an equals sign, and cannot begin with a dash. A flag that takes
-a value is given once. Whatever follows -- is not a flag.
+a space or an equals sign, and cannot begin with a dash. A flag with a value may
+appear only once. Anything after -- is not a flag.
 `
 
 const jsonHelp = `
@@ -339,10 +339,10 @@ White space around a value is ignored. A variable that is empty counts as unset.
   MICROTICA_TOKEN_FILE  a file that holds the API key, such as a mounted secret;
                         beats the saved key
   HOME                  where the saved key is: ~/.microtica/credentials
-                        (Windows: USERPROFILE); not needed with the two above
+                        (Windows: USERPROFILE); not needed if one above is set
   MICROTICA_PROJECT_ID  the project if --project is not given
   MICROTICA_API_URL     the base URL of the API: https, or http to this machine
-                        ("localhost"); if it is unset, the one assumed is
+                        ("localhost"); the default is
                         ` + defaultAPI + `
   HTTPS_PROXY           the proxy for https, such as http://proxy.example:3128
   HTTP_PROXY            the proxy for http
@@ -388,20 +388,20 @@ set. With --json it is one object on one line, the last one of stderr:
   message     what failed and why
   hint        what to run or to set, or ""
   httpStatus  the status of the API's answer, or null
-  retryAfter  how many seconds the API asks to wait, or null
+  retryAfter  how many seconds the API asks you to wait, or null
   retryable   true if the same command may succeed later
   exitCode    the exit status
 
 Warnings and notes do not end a command. Each is an object on a line of its own,
-{"warning":{"code","message"}} or {"note":{"code","message"}}; --quiet leaves
-them out. A command that fails prints nothing to stdout, except that whoami
-prints its report.
+{"warning":{"code","message"}} or {"note":{"code","message"}}; --quiet hides
+them. A command that fails prints nothing to stdout, except for whoami, which
+still prints its report.
 `
 
 const retryText = `
-Trying again:
-  Every command but login itself tries three times when the API answers 429,
-  502, 503 or 504, or the connection breaks. A script that tries on:
+Retries:
+  Every command except login makes up to three attempts if the API answers 429,
+  502, 503 or 504, or the connection breaks. A script that keeps trying:
 
   for try in 1 2 3 4 5; do
     projects=$(microtica project list --json 2>error.json) && break
@@ -434,24 +434,24 @@ done`,
 microtica env list --project 5f1c --query "[?status!='deployed'].name" --raw`,
 	},
 	"api": {
-		json: "\nA query starts at the top of it.",
+		json: "\nA query starts at its top level.",
 		examples: `
 microtica api me --query apiKey.name --raw
 microtica api projects/5f1c/details --query 'keys(entities)'`,
 	},
 	"flags": {about: `
 Queries:
-  The expression is JMESPath (https://jmespath.org). It starts at what --json
-  prints. Strings are in single quotes, numbers in backticks. The result is
-  JSON; errors stay text unless --json is given, too.
+  The expression is JMESPath (https://jmespath.org), applied to what --json
+  prints. Put strings in single quotes, numbers in backticks. The result is
+  JSON; errors stay text unless you also use --json.
 
   microtica project list --query 'length(@)'
   microtica project list --query '[].{id: id, name: name}'
   microtica env list --project 5f1c --query "[?status!='deployed']"
 
-  --raw makes the result fit for a shell: a string without its quotes, a list as
-  one element a line, a list of lists as one row a line, with tabs between its
-  cells. A query that finds nothing then fails, with exit status 2.
+  --raw prints the result for a shell: a string without quotes, a list with one
+  element per line, a list of lists with one row per line and tabs between
+  cells. With --raw, a query that finds nothing fails with exit status 2.
 
   id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
   microtica project list --query '[].[id, name]' --raw

@@ -8,7 +8,7 @@
 //	microtica whoami                              check whether the key works
 //	microtica project list                        list the projects a key can see
 //	microtica env list [--project ID]             list a project's environments
-//	microtica api PATH                            print the API's answer to a path
+//	microtica api PATH                            print the answer to GET PATH
 //	microtica completion bash|zsh|fish            print a completion script
 //	microtica version                             print the version
 //	microtica help [COMMAND|TOPIC]                print help
@@ -171,7 +171,7 @@ func commands() []command {
 		{"whoami", "", "", "check whether the key works", runWhoami},
 		{"project list", "", "", "list the projects a key can see", runProjectList},
 		{"env list", "", "project", "list a project's environments", runEnvList},
-		{"api", "PATH", "", "print the API's answer to a path", runAPI},
+		{"api", "PATH", "", "print the answer to GET PATH", runAPI},
 		{"completion", "bash|zsh|fish", "", "print a completion script", runCompletion},
 		{"version", "", "", "print the version", runVersion},
 		{"help", "[COMMAND|TOPIC]", "", "print help", runHelp},
