@@ -112,6 +112,9 @@ func parseKey(text, source string) (key, error) {
 
 // mistake says why text is not a key, "" if it is one, and what to do; "" for the usual advice.
 func mistake(text string) (what, hint string) {
+	public, secret, _ := strings.Cut(strings.TrimPrefix(text, "mic_"), "_")
+	notAlphanumeric := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+	notVisible := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 	switch {
 	case text == "":
 		return "is empty", ""
@@ -119,18 +122,11 @@ func mistake(text string) (what, hint string) {
 		return wrongStart(text)
 	case len(text) > maxKeyBytes:
 		return fmt.Sprintf("is longer than %d bytes", maxKeyBytes), ""
-	}
-	public, secret, _ := strings.Cut(text[len("mic_"):], "_")
-	for _, start := range []string{"…", "...", "<"} {
-		if strings.HasPrefix(public, start) {
-			return "is the documentation's placeholder", "create a key in Microtica's console"
-		}
-	}
-	if what := wrongCharacter(text); what != "" {
-		return what, ""
-	}
-	notAlphanumeric := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
-	switch {
+	case hasPrefix(public, "… ... <"):
+		return "is the documentation's placeholder", "create a key in Microtica's console"
+	case notVisible >= 0: // all characters before it are ASCII
+		kind := characterKind(text[notVisible:])
+		return fmt.Sprintf("has %s at position %d", kind, notVisible+1), ""
 	case strings.ContainsFunc(public, notAlphanumeric):
 		return "has something other than letters and digits between mic_ and the next _", ""
 	case secret == "":
@@ -141,41 +137,63 @@ func mistake(text string) (what, hint string) {
 	return "", ""
 }
 
+// characterKind names the first character of text, which cannot be part of a key.
+func characterKind(text string) string {
+	switch r, _ := utf8.DecodeRuneInString(text); {
+	case r == ' ':
+		return "a space"
+	case r == '\n', r == '\r':
+		return "a line break"
+	case r < utf8.RuneSelf:
+		return "a control character"
+	}
+	return "a non-ASCII character"
+}
+
+// wrongStarts says what text that starts in one of several ways (space-separated, in small letters)
+// probably is instead of a key, and what to do; "" for the usual advice.
+var wrongStarts = []struct{ starts, what, hint string }{
+	{"\xff\xfe \xfe\xff m\x00 \x00m", "is UTF-16 text",
+		"save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"},
+	{"\" ' ` “ ” ‘ ’ „ « »", "starts with a quotation mark",
+		"remove the quotation marks around the key"},
+	{"$", "starts with $: nothing replaced a variable",
+		"name the variable as this shell or CI does; single quotes keep it from being replaced"},
+	{"/ ./ ../ ~ @", "looks like the path of a file",
+		"run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"},
+	{"mic_", "starts with MIC_ instead of mic_, in small letters", ""},
+}
+
 // wrongStart says what text that does not start with mic_ probably is, and what to do; "" for the
 // usual advice.
 func wrongStart(text string) (what, hint string) {
-	first, _ := utf8.DecodeRuneInString(text)
 	name, _, assigned := strings.Cut(text, "=")
-	header, _, colon := strings.Cut(text, ":")
-	startsWith := func(starts ...string) bool {
-		for _, start := range starts {
-			if len(text) >= len(start) && strings.EqualFold(text[:len(start)], start) {
-				return true
-			}
-		}
-		return false
-	}
+	header, value, colon := strings.Cut(text, ":")
+	word, _, spaced := strings.Cut(lowerASCII(text), " ")
 	switch {
-	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"),
-		startsWith("m\x00", "\x00m"):
-		return "is UTF-16 text", "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"
-	case strings.ContainsRune("\"'`“”‘’„«»", first):
-		return "starts with a quotation mark", "remove the quotation marks around the key"
-	case startsWith("export "), assigned && isName(name):
+	case assigned && isName(name), spaced && word == "export":
 		return "starts with the name of a variable", "give only the value, from mic_ on"
-	case startsWith("Bearer "),
-		colon && isName(header) && startsWith(header+": ", header+":mic_"):
+	case spaced && word == "bearer",
+		colon && isName(header) && (hasPrefix(value, "mic_") || strings.HasPrefix(value, " ")):
 		return "starts with Bearer or the name of a header", "give only the key, from mic_ on"
-	case first == '$':
-		return "starts with $: nothing replaced a variable",
-			"name the variable as this shell or CI does; single quotes keep it from being replaced"
-	case startsWith("/", "./", "../", "~", "@"):
-		return "looks like the path of a file",
-			"run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"
-	case startsWith("mic_"):
-		return "starts with MIC_ instead of mic_, in small letters", ""
+	}
+	for _, wrong := range wrongStarts {
+		if hasPrefix(text, wrong.starts) {
+			return wrong.what, wrong.hint
+		}
 	}
 	return "does not start with mic_", ""
+}
+
+// hasPrefix reports whether text starts with one of several space-separated prefixes, whatever the
+// case of its ASCII letters.
+func hasPrefix(text, prefixes string) bool {
+	for prefix := range strings.FieldsSeq(prefixes) {
+		if strings.HasPrefix(lowerASCII(text), prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // isName reports whether text can be the name of a variable or a header.
@@ -184,30 +202,6 @@ func isName(text string) bool {
 		return r != '_' && r != '-' && (r > '~' || !unicode.IsLetter(r) && !unicode.IsDigit(r))
 	}
 	return text != "" && !strings.ContainsFunc(text, other)
-}
-
-// wrongCharacter says which character cannot be part of a key, and where, counted from 1; "" if all
-// of them can.
-func wrongCharacter(text string) string {
-	position := 0
-	for _, r := range text {
-		position++
-		kind := ""
-		switch {
-		case r == ' ':
-			kind = "a space"
-		case r == '\n', r == '\r':
-			kind = "a line break"
-		case r < ' ', r == 0x7f:
-			kind = "a control character"
-		case r > '~':
-			kind = "a non-ASCII character"
-		default:
-			continue
-		}
-		return fmt.Sprintf("has %s at position %d", kind, position)
-	}
-	return ""
 }
 
 // looksLikeKey reports whether a word may be or hold a key, and so must never be shown.
@@ -225,16 +219,16 @@ func (a *app) keyFromEnvironment() string {
 
 // findKey returns the key that this command uses, and its source: a variable's name or the path of
 // the stored key. A source that is set but bad is an error; the next one is not tried.
-func (a *app) findKey() (key, string, error) {
-	switch source := a.keyFromEnvironment(); source {
+func (a *app) findKey() (k key, source string, err error) {
+	switch source = a.keyFromEnvironment(); source {
 	case "MICROTICA_TOKEN":
-		k, err := parseKey(a.getenv(source), source)
-		return k, source, err
+		k, err = parseKey(a.getenv("MICROTICA_TOKEN"), source)
 	case "MICROTICA_TOKEN_FILE":
-		k, err := mountedKey(a.getenv(source))
-		return k, source, err
+		k, err = mountedKey(a.getenv("MICROTICA_TOKEN_FILE"))
+	default:
+		return a.storedKey()
 	}
-	return a.storedKey()
+	return k, source, err
 }
 
 // mountedKey returns the key in the file at path, which MICROTICA_TOKEN_FILE names.
@@ -249,15 +243,15 @@ func mountedKey(path string) (key, error) {
 	}
 	f := fail(codeFileRead, "cannot read the API key from %s: %v", source, err)
 	switch {
-	case len(path) > 4 && strings.EqualFold(path[:4], "mic_"):
+	case hasPrefix(path, "mic_"):
 		f.message = "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file"
-		f.withHint("set MICROTICA_TOKEN to the key instead")
+		f.hint = "set MICROTICA_TOKEN to the key instead"
 	case err == errPipe:
-		f.withHint(`set MICROTICA_TOKEN="$(COMMAND)" instead, with the command that writes the key`)
+		f.hint = `set MICROTICA_TOKEN="$(COMMAND)" instead, with the command that writes the key`
 	case path[0] == '~':
-		f.withHint("set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it")
+		f.hint = "set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it"
 	default:
-		f.withHint("set MICROTICA_TOKEN_FILE to a readable file that holds the key")
+		f.hint = "set MICROTICA_TOKEN_FILE to a readable file that holds the key"
 	}
 	return key{}, f
 }
@@ -284,22 +278,20 @@ func (a *app) storedKey() (key, string, error) {
 		advice := "set MICROTICA_TOKEN where the saved key cannot be read"
 		return key{}, shown, f.withHint("%s", a.remedy(path, err, advice))
 	}
-	const note = "%s can be %s by others (mode %04o): run 'chmod %o %s'"
+	const warning = "%s can be %s by others (mode %04o): run 'chmod %o %[1]s'"
 	if mode := info.Mode().Perm(); mode&0o066 != 0 && runtime.GOOS != "windows" {
-		a.warn("file.mode", note, shown, "read or written", mode, 0o600, shown)
+		a.warn("file.mode", warning, shown, "read or written", mode, 0o600)
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err == nil && othersMayWrite(info) {
-		dir := filepath.Dir(shown)
-		a.warn("file.mode", note, dir, "written", info.Mode().Perm(), 0o700, dir)
+		a.warn("file.mode", warning, filepath.Dir(shown), "written", info.Mode().Perm(), 0o700)
 	}
 	k, err := parseKey(text, shown)
 	var f *failure
-	switch {
-	case !errors.As(err, &f):
-	case trimKey(text) == "":
-		f.withHint("run 'microtica login'")
-	default:
-		f.withHint("move %s away and run 'microtica login'", shown)
+	if errors.As(err, &f) {
+		f.hint = "run 'microtica login'"
+		if trimKey(text) != "" {
+			f.hint = "move " + shown + " away and " + f.hint
+		}
 	}
 	return k, shown, err
 }
@@ -307,17 +299,13 @@ func (a *app) storedKey() (key, string, error) {
 // unset says why neither variable supplies a key: one that is set to nothing, as CI does with a
 // secret that it does not give out, is told apart from one that is not set.
 func (a *app) unset() string {
-	state := func(name string) string {
-		if _, set := a.lookenv(name); set {
-			return "empty"
-		}
-		return "not set"
-	}
-	token, file := state("MICROTICA_TOKEN"), state("MICROTICA_TOKEN_FILE")
+	state := map[bool]string{false: "not set", true: "empty"}
+	_, token := a.lookenv("MICROTICA_TOKEN")
+	_, file := a.lookenv("MICROTICA_TOKEN_FILE")
 	if token == file {
-		return "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " + token
+		return "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " + state[token]
 	}
-	return "MICROTICA_TOKEN is " + token + ", MICROTICA_TOKEN_FILE is " + file
+	return "MICROTICA_TOKEN is " + state[token] + ", MICROTICA_TOKEN_FILE is " + state[file]
 }
 
 // hasSavedKey reports whether login has saved a key that commands would use if no variable supplied
