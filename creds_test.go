@@ -173,6 +173,12 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 	if _, err := os.Stat(gone); err == nil {
 		t.Error("the home directory was made")
 	}
+	if runtime.GOOS != "windows" { // whose words differ
+		file := writeFile(t, filepath.Join(s.home, "file"), "")
+		path := filepath.Join(file, ".microtica", "credentials")
+		s.with(home, file).wantError(wrong{"file.write", "cannot save the API key in " + path +
+			": not a directory", there, 0}, "login", "--no-verify", "--token", testKey)
+	}
 }
 
 // TestAHomeThatMayHoldAKeyIsNotShown covers every message that names the stored key's file.

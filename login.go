@@ -83,10 +83,10 @@ func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
 	return k, source, err
 }
 
-// warnAll prints warnings that had to wait for the result.
-func (a *app) warnAll(warnings []warning) {
-	for _, w := range warnings {
-		a.warn(w.code, "%s", w.text)
+// warnAll prints warnings about the stored key, which had to wait for the result.
+func (a *app) warnAll(warnings []string) {
+	for _, text := range warnings {
+		a.warn("key.stored", "%s", text)
 	}
 }
 
@@ -184,6 +184,7 @@ func runLogout(_ context.Context, a *app) error {
 	}
 	removed, warnings, err := a.removeKey(path)
 	if err != nil {
+		a.warnAll(warnings)
 		return err
 	}
 	shown := a.shownPath(path)

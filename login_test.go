@@ -455,6 +455,7 @@ func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 	}
 	target := writeFile(t, filepath.Join(dir, "target"), testKey)
 	keyLike := writeFile(t, filepath.Join(dir, "mic_a_b"), testKey)
+	empty := writeFile(t, filepath.Join(dir, "empty"), "\n")
 	between := filepath.Join(dir, "between")
 	if err := os.Symlink("target", between); err != nil {
 		t.Fatal(err)
@@ -465,6 +466,7 @@ func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 		{between, only + target + "\n"},
 		{keyLike, only + "the link's target\n"},
 		{filepath.Join(dir, "nothing"), ""},
+		{empty, ""},
 	} {
 		s := newShell(t, nil).save("")
 		if err := os.Remove(s.credentials()); err != nil {
@@ -476,8 +478,20 @@ func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 		removed := "Removed the API key saved in " + s.credentials() + "\n"
 		s.want(result{removed, stillValid + test.warning, 0}, "logout")
 		wantNames(t, filepath.Dir(s.credentials()), "")
-		wantNames(t, dir, "between mic_a_b target")
+		wantNames(t, dir, "between empty mic_a_b target")
 	}
+
+	// What stays behind does not hide where the key still is.
+	s := newShell(t, nil)
+	stuck := filepath.Join(filepath.Dir(s.credentials()), temporary+"a")
+	err = errors.Join(os.MkdirAll(filepath.Join(stuck, "x"), 0o700),
+		os.Symlink(target, s.credentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := withoutPath(os.Remove(stuck)).Error()
+	s.want(result{"", only + target + "\nerror: cannot remove " + stuck + ": " + why +
+		"\nhint: remove it by hand\n", 1}, "logout")
 }
 
 // TestLogoutsAtTheSameTimeDoNotDisturbEachOther removes what another is about to remove.
