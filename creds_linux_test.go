@@ -225,29 +225,3 @@ func TestAClosedStdinIsNoKeyAtAll(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-// TestAnOddUmaskDoesNotKeepLoginOut covers one that takes every mode away: the directory, the file
-// and the key's mode are as ever.
-func TestAnOddUmaskDoesNotKeepLoginOut(t *testing.T) {
-	t.Parallel()
-	home, user := ordinaryUser(t)
-	s := shellIn(t, home)
-	env := []string{"HOME=" + home, "PROGRAM=" + user.path}
-	sh := program{env: env, stdin: testKey, path: "/bin/sh", dir: "/", attributes: user.attributes}
-	for range 2 {
-		got := sh.run(t, "-c",
-			`umask 777; exec "$PROGRAM" login --no-verify --quiet`)
-		if got != (result{}) {
-			t.Fatal(got)
-		}
-		s.wantStored(testKey + "\n")
-		info, err := os.Stat(s.credentials())
-		dir, dirErr := os.Stat(filepath.Dir(s.credentials()))
-		if err := errors.Join(err, dirErr); err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode() != 0o600 || dir.Mode() != 0o700|os.ModeDir {
-			t.Errorf("the key has mode %v, in a directory of %v", info.Mode(), dir.Mode())
-		}
-	}
-}

@@ -153,7 +153,7 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 	s.with(home, "home").wantError(relative, "whoami")
 	relative.code = "file.write"
 	s.wantError(relative, "logout")
-	s.wantError(relative, "login", "--no-verify", "--token", testKey)
+	s.wantError(relative, offline...)
 	s.with("MICROTICA_TOKEN", "")
 	relative.message += ", and MICROTICA_TOKEN is empty"
 	s.wantError(relative, "logout")
@@ -168,7 +168,7 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 	s.with(home, gone).wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and " +
 		"MICROTICA_TOKEN_FILE are not set, and none is saved in " + path, there, 0}, "whoami")
 	s.wantError(wrong{"file.write", "cannot save the API key in " + path + ": " + noSuchFile(),
-		there, 0}, "login", "--no-verify", "--token", testKey)
+		there, 0}, offline...)
 	s.want(result{"No API key was saved in " + path + "\n", "", 0}, "logout")
 	if _, err := os.Stat(gone); err == nil {
 		t.Error("the home directory was made")
@@ -177,7 +177,7 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 		file := writeFile(t, filepath.Join(s.home, "file"), "")
 		path := filepath.Join(file, ".microtica", "credentials")
 		s.with(home, file).wantError(wrong{"file.write", "cannot save the API key in " + path +
-			": not a directory", there, 0}, "login", "--no-verify", "--token", testKey)
+			": not a directory", there, 0}, offline...)
 	}
 }
 
@@ -203,34 +203,62 @@ func TestAHomeThatMayHoldAKeyIsNotShown(t *testing.T) {
 		": it holds something other than an API key", "move " + shown + " away and try again", 0},
 		"logout")
 	s.save(testKey)
-	const valid = "note: the key itself stays valid until it is revoked in Microtica's console\n"
-	s.want(result{"Removed the API key saved in " + shown + "\n", valid, 0}, "logout")
+	s.want(result{"Removed the API key saved in " + shown + "\n", stillValid, 0}, "logout")
 }
 
-// TestTheStoredKeyIsReadWithCare covers what may be in its place.
-func TestTheStoredKeyIsReadWithCare(t *testing.T) {
+// TestWhatIsInThePlaceOfTheKeyIsNamedAndKept covers files that are not a stored key: each command
+// says what is wrong and none of them changes anything, unless there is nothing to lose.
+func TestWhatIsInThePlaceOfTheKeyIsNamedAndKept(t *testing.T) {
 	t.Parallel()
-	s := newShell(t, newFakeAPI(t))
-	path := s.credentials()
-	away := "move " + path + " away and run 'microtica login'"
-	tryAgain := "move " + path + " away and try again"
-	for _, test := range []struct{ content, code, message, hint string }{
-		{"", "auth.malformed", "the API key from " + path + " is empty", "run 'microtica login'"},
-		{" \n\n", "auth.malformed", "the API key from " + path + " is empty",
-			"run 'microtica login'"},
-		{"<html>canary", "auth.malformed", "the API key from " + path +
-			" does not start with mic_", away},
-		{strings.Repeat("x", 10<<20), "file.read", "cannot read the saved API key in " + path +
-			": longer than 4096 bytes", tryAgain},
+	const malformed, foreign = "the API key from PATH ", "it holds something other than an API key"
+	const unread = "cannot read the saved API key in PATH: "
+	for _, test := range []struct{ content, whoami, kept string }{
+		{"", malformed + "is empty", ""},
+		{" \n\n", malformed + "is empty", ""},
+		{"\uFEFF", malformed + "is empty", ""},
+		{"<html>canary", malformed + "does not start with mic_", foreign},
+		{`{"token":"x"}`, malformed + "does not start with mic_", foreign},
+		{"\x00", malformed + "does not start with mic_", foreign},
+		{"mic_d60bea1d\n", malformed + "is only the prefix that the console lists, not the whole key",
+			foreign},
+		{testKey + "\n" + otherKey, malformed + "has a line break at position 33", foreign},
+		{strings.Repeat("x", 4097), unread + "longer than 4096 bytes", "longer than 4096 bytes"},
+		{strings.Repeat("x", 10<<20), unread + "longer than 4096 bytes", "longer than 4096 bytes"},
+		{"a directory", unread + "not a regular file", "not a regular file"},
 	} {
-		s.save(test.content)
-		s.wantError(wrong{test.code, test.message, test.hint, 0}, "whoami")
+		s := newShell(t, nil).save(test.content)
+		path := s.credentials()
+		if test.content == "a directory" {
+			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := wrong{"file.read", strings.Replace(test.whoami, "PATH", path, 1),
+			"move " + path + " away and try again", 0}
+		if strings.HasPrefix(test.whoami, malformed) {
+			want.code, want.hint = "auth.malformed", "move "+path+" away and run 'microtica login'"
+		}
+		if test.kept == "" {
+			want.hint = "run 'microtica login'"
+		}
+		s.wantError(want, "whoami")
+		if test.kept == "" {
+			s.want(s.saves(), offline...)
+			s.wantStored(testKey + "\n")
+			continue
+		}
+		want = wrong{"file.write", "cannot save the API key in " + path + ": " + test.kept,
+			"move " + path + " away and try again", 0}
+		s.wantError(want, offline...)
+		want.message = "cannot remove " + path + ": " + test.kept
+		s.wantError(want, "logout")
+		if test.content != "a directory" {
+			s.wantStored(test.content)
+		}
 	}
-	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	s.wantError(wrong{"file.read", "cannot read the saved API key in " + path +
-		": not a regular file", tryAgain, 0}, "whoami")
+	s := newShell(t, nil).save(" " + otherKey + "\r\n")
+	s.want(s.saves(), offline...)
+	s.wantStored(testKey + "\n")
 }
 
 // TestAFileInThePlaceOfTheDirectoryIsNamed covers a file, and a link to nothing, named .microtica.
@@ -243,11 +271,10 @@ func TestAFileInThePlaceOfTheDirectoryIsNamed(t *testing.T) {
 	s := newShell(t, newFakeAPI(t))
 	path, dir := s.credentials(), filepath.Dir(s.credentials())
 	writeFile(t, dir, "mine")
-	login := []string{"login", "--no-verify", "--token", testKey}
 	s.wantError(wrong{"file.read", "cannot read the saved API key in " + path +
 		": not a directory", hint, 0}, "whoami")
 	s.wantError(wrong{"file.write", "cannot save the API key in " + path +
-		": ~/.microtica is not a directory", hint, 0}, login...)
+		": ~/.microtica is not a directory", hint, 0}, offline...)
 	s.wantError(wrong{"file.write", "cannot remove " + path + ": not a directory; " + dir +
 		": not a directory", hint, 0}, "logout")
 	if data, err := os.ReadFile(dir); string(data) != "mine" {
@@ -257,7 +284,7 @@ func TestAFileInThePlaceOfTheDirectoryIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wantError(wrong{"file.write", "cannot save the API key in " + path +
-		": ~/.microtica is not a directory", hint, 0}, login...)
+		": ~/.microtica is not a directory", hint, 0}, offline...)
 }
 
 // TestAStoredKeyThatOthersCanReachIsWarnedOf covers the modes of the file and of its directory, and
@@ -319,8 +346,7 @@ func TestLoginRefusesADirectoryThatOthersMayWriteTo(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.wantError(wrong{"file.write", "cannot save the API key in " + s.credentials() +
-			": others may write to ~/.microtica", "run 'chmod 700 ~/.microtica'", 0},
-			"login", "--no-verify", "--token", testKey)
+			": others may write to ~/.microtica", "run 'chmod 700 ~/.microtica'", 0}, offline...)
 		s.wantStored(otherKey + "\n")
 		if info, err := os.Stat(dir); err != nil || info.Mode() != mode|os.ModeDir {
 			t.Errorf("%s: %v, %v, want %v", dir, info.Mode(), err, mode)
@@ -369,9 +395,7 @@ func TestLoginSweepsWhatKilledLoginsLeft(t *testing.T) {
 		"notes":              time.Hour,
 		"credentials.old":    time.Hour,
 	})
-	saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
-	login := []string{"login", "--no-verify", "--token", testKey}
-	s.want(result{saved, "", 0}, login...)
+	s.want(s.saves(), offline...)
 	wantNames(t, dir, temporary+"young credentials credentials.old notes")
 
 	stuck := filepath.Join(dir, temporary+"stuck") // not empty, and so not to be removed
@@ -381,8 +405,9 @@ func TestLoginSweepsWhatKilledLoginsLeft(t *testing.T) {
 	}
 	why := withoutPath(os.Remove(stuck)).Error()
 	plant(t, dir, s.now, map[string]time.Duration{temporary + "zold": time.Hour})
-	s.want(result{saved, "warning: cannot remove what an interrupted login left: " + stuck + ": " +
-		why + "\n", 0}, login...)
+	want := s.saves()
+	want.stderr = "warning: cannot remove what an interrupted login left: " + stuck + ": " + why + "\n"
+	s.want(want, offline...)
 	wantNames(t, dir, temporary+"stuck "+temporary+"young credentials credentials.old notes")
 }
 
@@ -393,31 +418,26 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 		t.Skip("modes have no meaning on Windows")
 	}
 	s := newShell(t, nil)
-	login := []string{"login", "--no-verify", "--token", testKey}
-	s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}, login...)
-	wantMode := func(path string, want os.FileMode) {
-		t.Helper()
-		if info, err := os.Lstat(path); err != nil || info.Mode() != want {
-			t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)
+	path := s.credentials()
+	target := writeFile(t, filepath.Join(t.TempDir(), "target"), otherKey)
+	for _, prepare := range []func() error{
+		func() error { return nil },
+		func() error { return os.Chmod(path, 0o666) },
+		func() error { return errors.Join(os.Remove(path), os.Symlink(target, path)) },
+	} {
+		if err := prepare(); err != nil {
+			t.Fatal(err)
+		}
+		s.want(s.saves(), offline...)
+		s.wantStored(testKey + "\n")
+		for path, want := range map[string]os.FileMode{
+			path: 0o600, filepath.Dir(path): 0o700 | os.ModeDir,
+		} {
+			if info, err := os.Lstat(path); err != nil || info.Mode() != want {
+				t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)
+			}
 		}
 	}
-	wantMode(s.credentials(), 0o600)
-	wantMode(filepath.Dir(s.credentials()), 0o700|os.ModeDir)
-	if err := os.Chmod(s.credentials(), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	s.run(login...)
-	wantMode(s.credentials(), 0o600)
-
-	// A planted link is replaced, never followed.
-	target := writeFile(t, filepath.Join(t.TempDir(), "target"), otherKey)
-	err := errors.Join(os.Remove(s.credentials()), os.Symlink(target, s.credentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.run(login...)
-	wantMode(s.credentials(), 0o600)
-	s.wantStored(testKey + "\n")
 	if got, _ := os.ReadFile(target); string(got) != otherKey {
 		t.Errorf("login wrote through a link: %q", got)
 	}
@@ -453,13 +473,11 @@ func TestLoginGetsThroughBesideALogout(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save(otherKey)
 	dir := filepath.Dir(s.credentials())
-	login := []string{"login", "--no-verify", "--token", testKey}
-	saved := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
 	hits := 0
 	for range 20 {
 		done := make(chan struct{})
 		removed := removeTemporaries(dir, 1, done)
-		s.want(saved, login...)
+		s.want(s.saves(), offline...)
 		close(done)
 		hits += <-removed
 	}
@@ -471,9 +489,9 @@ func TestLoginGetsThroughBesideALogout(t *testing.T) {
 	failed := wrong{"file.write", "cannot save the API key in " + s.credentials() + ": " +
 		noSuchFile(), "run 'microtica login' again when no logout runs", 0}.fails("", false)
 	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
-		got := s.run(login...)
-		if got != saved && got != failed && runtime.GOOS != "windows" {
-			t.Errorf("got %s\nwant %s\n or %s", got, saved, failed)
+		got := s.run(offline...)
+		if got != s.saves() && got != failed && runtime.GOOS != "windows" {
+			t.Errorf("got %s\nwant %s\n or %s", got, s.saves(), failed)
 			break
 		}
 	}

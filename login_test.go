@@ -72,7 +72,6 @@ func TestLoginTakesTheKeyFromTheFlagOrStdin(t *testing.T) {
 // unless it is the usual one, the hint.
 var wrongKeys = []struct{ text, what, hint string }{
 	{"secret-canary", "does not start with mic_", ""},
-	{"_mic_d60bea1d_canary", "does not start with mic_", ""},
 	{strings.Repeat("x", 4096), "does not start with mic_", ""},
 	{"MIC_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
 	{"Mic_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
@@ -82,7 +81,6 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"`mic_d60bea1d_canary`", "starts with a quotation mark", quoteHint},
 	{"“mic_d60bea1d_canary”", "starts with a quotation mark", quoteHint},
 	{"„canary“", "starts with a quotation mark", quoteHint},
-	{"export MICROTICA_TOKEN=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
 	{"export canary", "starts with the name of a variable", nameHint},
 	{"MICROTICA_TOKEN=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
 	{"token=", "starts with the name of a variable", nameHint},
@@ -94,12 +92,9 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"bearer canary", "starts with Bearer or the name of a header", headerHint},
 	{"X-Microtica-Api-Key: canary", "starts with Bearer or the name of a header", headerHint},
 	{"x-api-key:mic_d60bea1d_canary", "starts with Bearer or the name of a header", headerHint},
-	{"Authorization: Bearer canary", "starts with Bearer or the name of a header", headerHint},
 	{"https://canary", "does not start with mic_", ""},
 	{": canary", "does not start with mic_", ""},
 	{"$MICROTICA_TOKEN", "starts with $: nothing replaced a variable", variableHint},
-	{"${{ secrets.MICROTICA_TOKEN }}", "starts with $: nothing replaced a variable", variableHint},
-	{"$(cat canary)", "starts with $: nothing replaced a variable", variableHint},
 	{"/run/secrets/canary", "looks like the path of a file", pathHint},
 	{"./canary", "looks like the path of a file", pathHint},
 	{"../canary", "looks like the path of a file", pathHint},
@@ -107,7 +102,6 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"@canary", "looks like the path of a file", pathHint},
 	{".canary", "does not start with mic_", ""},
 	{"mic_…", "is the documentation's placeholder", placeholderHint},
-	{"mic_…_…", "is the documentation's placeholder", placeholderHint},
 	{"mic_...", "is the documentation's placeholder", placeholderHint},
 	{"mic_<prefix>_<secret>", "is the documentation's placeholder", placeholderHint},
 
@@ -125,7 +119,6 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"mic_d60bea1d_can\x7fary", "has a control character at position 17", ""},
 	{"mic_d60bea1d_cänary", "has a non-ASCII character at position 15", ""},
 	{"mic_é60bea1d_ä", "has a non-ASCII character at position 5", ""},
-	{"mic_d60bea1d_ää canary", "has a non-ASCII character at position 14", ""},
 	{"mic_d60bea1d_\xff", "has a non-ASCII character at position 14", ""},
 	{"mic_a_" + strings.Repeat("x", 4091), "is longer than 4096 bytes", ""},
 }
