@@ -105,6 +105,13 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"mic_...", "is the documentation's placeholder", placeholderHint},
 	{"mic_<prefix>_<secret>", "is the documentation's placeholder", placeholderHint},
 
+	{"\xff\xfem\x00i\x00c\x00", "is UTF-16 text", utf16Hint},
+	{"m\x00i\x00c\x00", "is UTF-16 text", utf16Hint},
+	{"\xfe\xff\x00m\x00i\x00c", "is UTF-16 text", utf16Hint},
+	{"\x00m\x00i\x00c", "is UTF-16 text", utf16Hint},
+	{"\x80\x81m\x00i\x00c\x00", "does not start with mic_", ""},
+	{"\xff", "does not start with mic_", ""},
+
 	{"mic_", "is only the prefix that the console lists, not the whole key", ""},
 	{"mic_d60bea1d", "is only the prefix that the console lists, not the whole key", ""},
 	{"mic_d60bea1d_", "is only the prefix that the console lists, not the whole key", ""},
@@ -128,6 +135,7 @@ const (
 	nameHint        = "give only the value, from mic_ on"
 	headerHint      = "give only the key, from mic_ on"
 	placeholderHint = "create a key in Microtica's console"
+	utf16Hint       = "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"
 	betweenWrong    = "has something other than letters and digits between mic_ and the next _"
 	pathHint        = "run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"
 	variableHint    = "name the variable as this shell or CI does; " +
