@@ -86,8 +86,30 @@ func TestADirectoryThatCannotBeSyncedIsNoTrouble(t *testing.T) {
 	}
 }
 
-// TestEachHintGetsAnOrdinaryUserOut makes what stands in the way of one who is not root, checks
-// what each command advises, and, where the user can do it alone, that this helps.
+// obstacles are files and directories, below the home directory, that an ordinary user cannot use,
+// and the command that the hint names.
+var obstacles = []struct {
+	name, path string
+	mode       os.FileMode
+	root       bool // whether it belongs to root
+	reads      bool // whether whoami can read the key all the same
+	fix        string
+}{
+	// A login that is killed under umask 777 leaves this.
+	{"a directory of mode 000", ".microtica", 0, false, false, "chmod 700 ~/.microtica"},
+	{"a directory of mode 500", ".microtica", 0o500, false, true, "chmod 700 ~/.microtica"},
+	{"a key of mode 000", ".microtica/credentials", 0, false, false,
+		"chmod 600 ~/.microtica/credentials"},
+	// A login by way of sudo leaves these.
+	{"root's directory", ".microtica", 0o700, true, false, rootsHint},
+	{"root's directory of mode 755", ".microtica", 0o755, true, true, rootsHint},
+	{"root's key", ".microtica/credentials", 0o600, true, false, rootsHint},
+}
+
+const rootsHint = "sudo chown -R $(id -u) ~/.microtica"
+
+// TestEachHintGetsAnOrdinaryUserOut makes each obstacle, checks what each command advises, and,
+// where the user can do it alone, that this helps.
 func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 	t.Parallel()
 	home, user := ordinaryUser(t)
@@ -96,24 +118,7 @@ func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 	user.stdin = testKey
 	user.env = []string{"HOME=" + home, "MICROTICA_API_URL=http://127.0.0.1:1",
 		"PATH=/usr/bin:/bin"}
-	const chown = "sudo chown -R $(id -u) ~/.microtica"
-	for _, test := range []struct {
-		name  string
-		root  bool // whether what is changed belongs to root
-		path  string
-		mode  os.FileMode
-		reads bool // whether whoami can read the key
-		fix   string
-	}{
-		// A login that is killed under umask 777 leaves this.
-		{"a directory of mode 000", false, dir, 0, false, "chmod 700 ~/.microtica"},
-		{"a directory of mode 500", false, dir, 0o500, true, "chmod 700 ~/.microtica"},
-		{"a key of mode 000", false, path, 0, false, "chmod 600 ~/.microtica/credentials"},
-		// A login by way of sudo leaves these.
-		{"root's directory", true, dir, 0o700, false, chown},
-		{"root's directory of mode 755", true, dir, 0o755, true, chown},
-		{"root's key", true, path, 0o600, false, chown},
-	} {
+	for _, test := range obstacles {
 		if os.Geteuid() != 0 && test.root {
 			t.Logf("SKIPPED: %s takes root to make", test.name)
 			continue
@@ -123,17 +128,16 @@ func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 		if c := user.attributes.Credential; c != nil {
 			err = errors.Join(os.Chown(dir, int(c.Uid), 0), os.Chown(path, int(c.Uid), 0))
 		}
+		obstacle := filepath.Join(home, test.path)
+		hint := "\nhint: run '" + test.fix + "'\n"
 		if test.root {
-			err = errors.Join(err, os.Chown(test.path, 0, 0))
+			err = errors.Join(err, os.Chown(obstacle, 0, 0))
+			hint = "\nhint: run '" + test.fix + "': it belongs to another user\n"
 		}
-		if err = errors.Join(err, os.Chmod(test.path, test.mode)); err != nil {
+		if err = errors.Join(err, os.Chmod(obstacle, test.mode)); err != nil {
 			t.Fatal(err)
 		}
-		hint := "\nhint: run '" + test.fix + "'"
-		if test.root {
-			hint += ": it belongs to another user"
-		}
-		tryEachCommand(t, user, test.name, path, hint+"\n", test.reads)
+		tryEachCommand(t, user, test.name, path, hint, test.reads)
 		if !test.root {
 			sh := user
 			sh.path = "/bin/sh"

@@ -376,54 +376,45 @@ func TestLogoutRemovesAllThatItCanAndNamesTheRest(t *testing.T) {
 }
 
 // TestLogoutRemovesALinkAndNamesItsTarget covers a stored key that is a link: what it leads to is
-// not ours to remove, but still holds the key.
+// not ours to remove, but still holds the key. That is said even where logout fails.
 func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("making a link takes a privilege there")
 	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
+	plant(t, dir, time.Now(), map[string]time.Duration{"target": 0, "mic_a_b": 0})
+	writeFile(t, filepath.Join(dir, "empty"), "\n")
+	if err = errors.Join(err, os.Symlink("target", filepath.Join(dir, "between"))); err != nil {
 		t.Fatal(err)
 	}
-	target := writeFile(t, filepath.Join(dir, "target"), testKey)
-	keyLike := writeFile(t, filepath.Join(dir, "mic_a_b"), testKey)
-	empty := writeFile(t, filepath.Join(dir, "empty"), "\n")
-	between := filepath.Join(dir, "between")
-	if err := os.Symlink("target", between); err != nil {
-		t.Fatal(err)
-	}
-	const only = "warning: only the link was removed: the key is still in "
-	for _, test := range []struct{ to, warning string }{
-		{target, only + target + "\n"},
-		{between, only + target + "\n"},
-		{keyLike, only + "the link's target\n"},
-		{filepath.Join(dir, "nothing"), ""},
-		{empty, ""},
+	target := filepath.Join(dir, "target")
+	for to, still := range map[string]string{
+		"target": target, "between": target, "mic_a_b": "the link's target",
+		"nothing": "", "empty": "",
 	} {
-		s := newShell(t, nil).save("")
-		if err := os.Remove(s.credentials()); err != nil {
+		s := newShell(t, nil)
+		stuck := filepath.Join(filepath.Dir(s.credentials()), temporary+"stuck")
+		err := os.MkdirAll(filepath.Join(stuck, "x"), 0o700) // not empty, and so not to be removed
+		link := func() error { return os.Symlink(filepath.Join(dir, to), s.credentials()) }
+		if err := errors.Join(err, link()); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(test.to, s.credentials()); err != nil {
+		warning := "warning: only the link was removed: the key is still in " + still + "\n"
+		if still == "" {
+			warning = ""
+		}
+		failed := wrong{"file.write", "cannot remove " + stuck + ": " +
+			withoutPath(os.Remove(stuck)).Error(), "remove it by hand", 0}.fails("", false)
+		failed.stderr = warning + failed.stderr
+		s.want(failed, "logout")
+		if err := errors.Join(os.RemoveAll(stuck), link()); err != nil {
 			t.Fatal(err)
 		}
-		s.want(s.removes(test.warning), "logout")
+		s.want(s.removes(warning), "logout")
 		wantNames(t, filepath.Dir(s.credentials()), "")
 		wantNames(t, dir, "between empty mic_a_b target")
 	}
-
-	// What stays behind does not hide where the key still is.
-	s := newShell(t, nil)
-	stuck := filepath.Join(filepath.Dir(s.credentials()), temporary+"a")
-	err = errors.Join(os.MkdirAll(filepath.Join(stuck, "x"), 0o700),
-		os.Symlink(target, s.credentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	why := withoutPath(os.Remove(stuck)).Error()
-	s.want(result{"", only + target + "\nerror: cannot remove " + stuck + ": " + why +
-		"\nhint: remove it by hand\n", 1}, "logout")
 }
 
 // TestLogoutsAtTheSameTimeDoNotDisturbEachOther removes what another is about to remove.
