@@ -165,11 +165,11 @@ var wrongStarts = []struct{ starts, what, hint string }{
 func wrongStart(text string) (what, hint string) {
 	name, _, assigned := strings.Cut(text, "=")
 	header, value, colon := strings.Cut(text, ":")
-	word, _, spaced := strings.Cut(lowerASCII(text), " ")
+	word, _, spaced := strings.Cut(text, " ")
 	switch {
-	case assigned && isName(name), spaced && word == "export":
+	case assigned && isName(name), spaced && strings.EqualFold(word, "export"):
 		return "starts with the name of a variable", "give only the value, from mic_ on"
-	case spaced && word == "bearer",
+	case spaced && strings.EqualFold(word, "bearer"),
 		colon && isName(header) && (hasPrefix(value, "mic_") || strings.HasPrefix(value, " ")):
 		return "starts with Bearer or the name of a header", "give only the key, from mic_ on"
 	}
@@ -181,11 +181,12 @@ func wrongStart(text string) (what, hint string) {
 	return "does not start with mic_", ""
 }
 
-// hasPrefix reports whether text starts with one of several space-separated prefixes, whatever the
-// case of its ASCII letters.
+// hasPrefix reports whether text starts with one of several space-separated prefixes, as it is or in
+// small letters.
 func hasPrefix(text, prefixes string) bool {
+	small := strings.ToLower(text)
 	for prefix := range strings.FieldsSeq(prefixes) {
-		if strings.HasPrefix(lowerASCII(text), prefix) {
+		if strings.HasPrefix(text, prefix) || strings.HasPrefix(small, prefix) {
 			return true
 		}
 	}
