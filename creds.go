@@ -94,15 +94,11 @@ func lowerASCII(b []byte) []byte {
 // strayEnd names the key's last character where that is one that separates or quotes, and so may
 // have been copied along with the key; else it returns "".
 func (k key) strayEnd() string {
-	switch (*k.secret)[len(*k.secret)-1] {
-	case ',':
-		return "a comma"
-	case ';':
-		return "a semicolon"
-	case '"', '\'', '`':
-		return "a quotation mark"
+	const quote = "a quotation mark"
+	names := map[byte]string{
+		',': "a comma", ';': "a semicolon", '"': quote, '\'': quote, '`': quote,
 	}
-	return ""
+	return names[(*k.secret)[len(*k.secret)-1]]
 }
 
 // trimKey removes what comes with a pasted or mounted key: a byte order mark and white space.
@@ -128,6 +124,9 @@ func parseKey(text, source string) (key, error) {
 
 // mistake says why text is not a key, "" if it is one, and what to do; "" for the usual advice.
 func mistake(text string) (what, hint string) {
+	public, secret, _ := strings.Cut(strings.TrimPrefix(text, "mic_"), "_")
+	notAlphanumeric := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+	notVisible := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 	switch {
 	case text == "":
 		return "is empty", ""
@@ -135,18 +134,11 @@ func mistake(text string) (what, hint string) {
 		return wrongStart(text)
 	case len(text) > maxKeyBytes:
 		return fmt.Sprintf("is longer than %d bytes", maxKeyBytes), ""
-	}
-	public, secret, _ := strings.Cut(text[len("mic_"):], "_")
-	for _, start := range []string{"…", "...", "<"} {
-		if strings.HasPrefix(public, start) {
-			return "is the documentation's placeholder", "create a key in Microtica's console"
-		}
-	}
-	if what := wrongCharacter(text); what != "" {
-		return what, ""
-	}
-	notAlphanumeric := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
-	switch {
+	case hasPrefix(public, "… ... <"):
+		return "is the documentation's placeholder", "create a key in Microtica's console"
+	case notVisible >= 0: // all characters before it are ASCII
+		kind := characterKind(text[notVisible:])
+		return fmt.Sprintf("has %s at position %d", kind, notVisible+1), ""
 	case strings.ContainsFunc(public, notAlphanumeric):
 		return "has something other than letters and digits between mic_ and the next _", ""
 	case secret == "":
@@ -157,41 +149,64 @@ func mistake(text string) (what, hint string) {
 	return "", ""
 }
 
+// characterKind names the first character of text, which cannot be part of a key.
+func characterKind(text string) string {
+	switch r, _ := utf8.DecodeRuneInString(text); {
+	case r == ' ':
+		return "a space"
+	case r == '\n', r == '\r':
+		return "a line break"
+	case r < utf8.RuneSelf:
+		return "a control character"
+	}
+	return "a non-ASCII character"
+}
+
+// wrongStarts says what text that starts in one of several ways (space-separated, in small letters)
+// probably is instead of a key, and what to do; "" for the usual advice.
+var wrongStarts = []struct{ starts, what, hint string }{
+	{"\xff\xfe \xfe\xff m\x00 \x00m", "is UTF-16 text",
+		"save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"},
+	{"\" ' ` “ ” ‘ ’ „ « »", "starts with a quotation mark",
+		"remove the quotation marks around the key"},
+	{"$", "starts with $: nothing replaced a variable",
+		"name the variable as this shell or CI does; single quotes keep it from being replaced"},
+	{"/ ./ ../ ~ @", "looks like the path of a file",
+		"run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"},
+	{"mic_", "starts with MIC_ instead of mic_, in small letters", ""},
+}
+
 // wrongStart says what text that does not start with mic_ probably is, and what to do; "" for the
 // usual advice.
 func wrongStart(text string) (what, hint string) {
-	first, _ := utf8.DecodeRuneInString(text)
 	name, _, assigned := strings.Cut(text, "=")
-	header, _, colon := strings.Cut(text, ":")
-	startsWith := func(starts ...string) bool {
-		for _, start := range starts {
-			if len(text) >= len(start) && strings.EqualFold(text[:len(start)], start) {
-				return true
-			}
-		}
-		return false
-	}
+	header, value, colon := strings.Cut(text, ":")
+	word, _, spaced := strings.Cut(text, " ")
 	switch {
-	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"),
-		startsWith("m\x00", "\x00m"):
-		return "is UTF-16 text", "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"
-	case strings.ContainsRune("\"'`“”‘’„«»", first):
-		return "starts with a quotation mark", "remove the quotation marks around the key"
-	case startsWith("export "), assigned && isName(name):
+	case assigned && isName(name), spaced && strings.EqualFold(word, "export"):
 		return "starts with the name of a variable", "give only the value, from mic_ on"
-	case startsWith("Bearer "),
-		colon && isName(header) && startsWith(header+": ", header+":mic_"):
+	case spaced && strings.EqualFold(word, "bearer"),
+		colon && isName(header) && (hasPrefix(value, "mic_") || strings.HasPrefix(value, " ")):
 		return "starts with Bearer or the name of a header", "give only the key, from mic_ on"
-	case first == '$':
-		return "starts with $: nothing replaced a variable",
-			"name the variable as this shell or CI does; single quotes keep it from being replaced"
-	case startsWith("/", "./", "../", "~", "@"):
-		return "looks like the path of a file",
-			"run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"
-	case startsWith("mic_"):
-		return "starts with MIC_ instead of mic_, in small letters", ""
+	}
+	for _, wrong := range wrongStarts {
+		if hasPrefix(text, wrong.starts) {
+			return wrong.what, wrong.hint
+		}
 	}
 	return "does not start with mic_", ""
+}
+
+// hasPrefix reports whether text starts with one of several space-separated prefixes, as it is or in
+// small letters.
+func hasPrefix(text, prefixes string) bool {
+	small := strings.ToLower(text)
+	for prefix := range strings.FieldsSeq(prefixes) {
+		if strings.HasPrefix(text, prefix) || strings.HasPrefix(small, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // isName reports whether text can be the name of a variable or a header.
@@ -200,30 +215,6 @@ func isName(text string) bool {
 		return r != '_' && r != '-' && (r > '~' || !unicode.IsLetter(r) && !unicode.IsDigit(r))
 	}
 	return text != "" && !strings.ContainsFunc(text, other)
-}
-
-// wrongCharacter says which character cannot be part of a key, and where, counted from 1; "" if all
-// of them can.
-func wrongCharacter(text string) string {
-	position := 0
-	for _, r := range text {
-		position++
-		kind := ""
-		switch {
-		case r == ' ':
-			kind = "a space"
-		case r == '\n', r == '\r':
-			kind = "a line break"
-		case r < ' ', r == 0x7f:
-			kind = "a control character"
-		case r > '~':
-			kind = "a non-ASCII character"
-		default:
-			continue
-		}
-		return fmt.Sprintf("has %s at position %d", kind, position)
-	}
-	return ""
 }
 
 // looksLikeKey reports whether a word may be or hold a key, and so must never be shown.
@@ -241,16 +232,16 @@ func (a *app) keyFromEnvironment() string {
 
 // findKey returns the key that this command uses, and its source: a variable's name or the path of
 // the stored key. A source that is set but bad is an error; the next one is not tried.
-func (a *app) findKey() (key, string, error) {
-	switch source := a.keyFromEnvironment(); source {
+func (a *app) findKey() (k key, source string, err error) {
+	switch source = a.keyFromEnvironment(); source {
 	case "MICROTICA_TOKEN":
-		k, err := parseKey(a.getenv(source), source)
-		return k, source, err
+		k, err = parseKey(a.getenv("MICROTICA_TOKEN"), source)
 	case "MICROTICA_TOKEN_FILE":
-		k, err := mountedKey(a.getenv(source))
-		return k, source, err
+		k, err = mountedKey(a.getenv("MICROTICA_TOKEN_FILE"))
+	default:
+		return a.storedKey()
 	}
-	return a.storedKey()
+	return k, source, err
 }
 
 // mountedKey returns the key in the file at path, which MICROTICA_TOKEN_FILE names.
@@ -265,15 +256,15 @@ func mountedKey(path string) (key, error) {
 	}
 	f := fail(codeFileRead, "cannot read the API key from %s: %v", source, err)
 	switch {
-	case len(path) > 4 && strings.EqualFold(path[:4], "mic_"):
+	case hasPrefix(path, "mic_"):
 		f.message = "MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file"
-		f.withHint("set MICROTICA_TOKEN to the key instead")
+		f.hint = "set MICROTICA_TOKEN to the key instead"
 	case err == errPipe:
-		f.withHint(`set MICROTICA_TOKEN="$(COMMAND)" instead, with the command that writes the key`)
+		f.hint = `set MICROTICA_TOKEN="$(COMMAND)" instead, with the command that writes the key`
 	case path[0] == '~':
-		f.withHint("set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it")
+		f.hint = "set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it"
 	default:
-		f.withHint("set MICROTICA_TOKEN_FILE to a readable file that holds the key")
+		f.hint = "set MICROTICA_TOKEN_FILE to a readable file that holds the key"
 	}
 	return key{}, f
 }
@@ -300,22 +291,20 @@ func (a *app) storedKey() (key, string, error) {
 		advice := "set MICROTICA_TOKEN where the saved key cannot be read"
 		return key{}, shown, f.withHint("%s", a.remedy(path, err, advice))
 	}
-	const note = "%s can be %s by others (mode %04o): run 'chmod %o %s'"
+	const warning = "%s can be %s by others (mode %04o): run 'chmod %o %[1]s'"
 	if mode := info.Mode().Perm(); mode&0o066 != 0 && runtime.GOOS != "windows" {
-		a.warn("file.mode", note, shown, "read or written", mode, 0o600, shown)
+		a.warn("file.mode", warning, shown, "read or written", mode, 0o600)
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err == nil && othersMayWrite(info) {
-		dir := filepath.Dir(shown)
-		a.warn("file.mode", note, dir, "written", info.Mode().Perm(), 0o700, dir)
+		a.warn("file.mode", warning, filepath.Dir(shown), "written", info.Mode().Perm(), 0o700)
 	}
 	k, err := parseKey(text, shown)
 	var f *failure
-	switch {
-	case !errors.As(err, &f):
-	case trimKey(text) == "":
-		f.withHint("run 'microtica login'")
-	default:
-		f.withHint("move %s away and run 'microtica login'", shown)
+	if errors.As(err, &f) {
+		f.hint = "run 'microtica login'"
+		if trimKey(text) != "" {
+			f.hint = "move " + shown + " away and " + f.hint
+		}
 	}
 	return k, shown, err
 }
@@ -323,17 +312,13 @@ func (a *app) storedKey() (key, string, error) {
 // unset says why neither variable supplies a key: one that is set to nothing, as CI does with a
 // secret that it does not give out, is told apart from one that is not set.
 func (a *app) unset() string {
-	state := func(name string) string {
-		if _, set := a.lookenv(name); set {
-			return "empty"
-		}
-		return "not set"
-	}
-	token, file := state("MICROTICA_TOKEN"), state("MICROTICA_TOKEN_FILE")
+	state := map[bool]string{false: "not set", true: "empty"}
+	_, token := a.lookenv("MICROTICA_TOKEN")
+	_, file := a.lookenv("MICROTICA_TOKEN_FILE")
 	if token == file {
-		return "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " + token
+		return "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " + state[token]
 	}
-	return "MICROTICA_TOKEN is " + token + ", MICROTICA_TOKEN_FILE is " + file
+	return "MICROTICA_TOKEN is " + state[token] + ", MICROTICA_TOKEN_FILE is " + state[file]
 }
 
 // hasSavedKey reports whether login has saved a key that commands would use if no variable supplied
@@ -344,10 +329,8 @@ func (a *app) hasSavedKey() bool {
 		return false
 	}
 	text, _, err := readKeyFile(path)
-	if err == nil {
-		_, err = parseKey(text, path)
-	}
-	return err == nil
+	what, _ := mistake(trimKey(text))
+	return err == nil && what == ""
 }
 
 // homeVariable is the name of the variable that holds the path of the home directory.
@@ -361,16 +344,14 @@ func homeVariable() string {
 // credentialsPath returns the path of the stored key. Without a home directory it fails with code
 // c.
 func (a *app) credentialsPath(c *code) (string, error) {
-	home, why := a.getenv(homeVariable()), ""
-	switch {
-	case home == "":
-		why = "is not set"
-	case !filepath.IsAbs(home):
-		why = "is not an absolute path"
-	default:
+	home := a.getenv(homeVariable())
+	if filepath.IsAbs(home) {
 		return filepath.Join(home, ".microtica", "credentials"), nil
 	}
-	f := fail(c, "no place for a saved API key: %s %s", homeVariable(), why)
+	f := fail(c, "no place for a saved API key: %s is not an absolute path", homeVariable())
+	if home == "" {
+		f.message = "no place for a saved API key: " + homeVariable() + " is not set"
+	}
 	if _, set := a.lookenv("MICROTICA_TOKEN"); set && a.keyFromEnvironment() == "" {
 		f.message += ", and MICROTICA_TOKEN is empty"
 	}
@@ -405,11 +386,13 @@ var (
 // remedy returns the step that gets past err, which the stored key at path or its directory caused;
 // advice where it knows of none.
 func (a *app) remedy(path string, err error, advice string) string {
-	info, dirErr := os.Stat(filepath.Dir(path))
-	_, homeErr := os.Stat(filepath.Dir(filepath.Dir(path)))
+	dir := filepath.Dir(path)
+	home, homeErr := os.Stat(filepath.Dir(dir))
+	info, dirErr := os.Stat(dir)
+	file, fileErr := os.Stat(path)
 	var u unfit
 	switch {
-	case errors.Is(homeErr, fs.ErrNotExist):
+	case errors.Is(homeErr, fs.ErrNotExist), homeErr == nil && !home.IsDir():
 		return "set " + homeVariable() + " to an existing directory, or set MICROTICA_TOKEN"
 	case err == errNoDirectory, dirErr == nil && !info.IsDir():
 		return "move ~/.microtica away: it is not a directory"
@@ -421,8 +404,7 @@ func (a *app) remedy(path string, err error, advice string) string {
 		return advice
 	case info.Mode().Perm()&0o700 != 0o700: // a login was killed under an odd umask
 		return "run 'chmod 700 ~/.microtica'"
-	}
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o400 == 0 {
+	case fileErr == nil && file.Mode().Perm()&0o400 == 0:
 		return "run 'chmod 600 ~/.microtica/credentials'"
 	}
 	return "run 'sudo chown -R $(id -u) ~/.microtica': it belongs to another user"
@@ -442,47 +424,38 @@ func patiently(do func() error) error {
 }
 
 // readKeyFile returns the text of a regular file of at most maxKeyBytes and a line end, links
-// followed, and what is known of the file. The error is without the path.
+// followed, and what the system knows of the file. The error is without the path. It never waits,
+// neither for a FIFO's writer nor for a device.
 func readKeyFile(path string) (text string, info fs.FileInfo, err error) {
+	if _, err := regular(os.Stat(path)); err != nil {
+		return "", nil, withoutPath(err) // opening a device can have effects
+	}
+	var file *os.File
 	err = patiently(func() (err error) {
-		text, info, err = readRegular(path)
+		file, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		return err
 	})
+	if err != nil {
+		return "", nil, withoutPath(err)
+	}
+	defer file.Close()
+	info, err = regular(file.Stat()) // another file may have taken its place since
+	if err == nil {
+		text, err = readKeyText(file)
+	}
 	return text, info, withoutPath(err)
 }
 
-// readRegular is readKeyFile in one try. It never waits, neither for a FIFO's writer nor a device.
-func readRegular(path string) (text string, info fs.FileInfo, err error) {
-	if info, err = os.Stat(path); err == nil {
-		err = checkRegular(info) // opening a device can have effects
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return "", nil, err
-	}
-	defer file.Close()
-	if info, err = file.Stat(); err == nil {
-		err = checkRegular(info) // another file may have taken its place since
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	text, err = readKeyText(file)
-	return text, info, err
-}
-
-// checkRegular fails unless info is that of a regular file.
-func checkRegular(info fs.FileInfo) error {
+// regular passes on what is known of a file, and fails unless that is a regular one.
+func regular(info fs.FileInfo, err error) (fs.FileInfo, error) {
 	switch {
+	case err != nil:
 	case info.Mode()&fs.ModeNamedPipe != 0:
-		return errPipe
+		err = errPipe
 	case !info.Mode().IsRegular():
-		return errNotRegular
+		err = errNotRegular
 	}
-	return nil
+	return info, err
 }
 
 // readKeyText reads r to its end. A text of more than maxKeyBytes, not counting its line end, is
@@ -512,37 +485,35 @@ func withoutPath(err error) error {
 // temporary is the prefix of the names of files that a save makes beside the stored key.
 const temporary = ".credentials-"
 
-// warning is what a command warns of after it has printed its result.
-type warning struct{ code, text string }
-
 // saveKey stores k at path, whole or not at all: after a crash there is the old key or the new one.
-func (a *app) saveKey(k key, path string) ([]warning, error) {
-	var warnings []warning
-	dir, shown := filepath.Dir(path), a.shownPath(path)
-	err := makeDirectory(dir)
+// It returns what to warn of after the result.
+func (a *app) saveKey(k key, path string) (warnings []string, err error) {
+	dir := filepath.Dir(path)
+	advice := "set MICROTICA_TOKEN where nothing can be saved"
+	err = makeDirectory(dir)
 	if err == nil {
 		err = keepForeignFile(path)
 	}
-	advice := "set MICROTICA_TOKEN where nothing can be saved"
 	if err == nil {
-		if _, stuck := a.sweep(dir, time.Minute); len(stuck) > 0 {
-			warnings = append(warnings, warning{"file.sweep",
-				"cannot remove what an interrupted login left: " + a.named(stuck...)})
+		if _, stuck := a.sweep(dir, time.Minute, nil); stuck != nil {
+			warnings = append(warnings, "cannot remove what an interrupted login left: "+
+				stuck.Error())
 		}
-		text := k.raw() + "\n"
-		err = replaceFile(path, text)
-		for tries := 1; errors.Is(err, fs.ErrNotExist) && tries < 3; tries++ {
-			err = replaceFile(path, text) // a logout removed the temporary file
-			advice = "run 'microtica login' again when no logout runs"
+		for range 3 {
+			if err = replaceFile(path, k.raw()+"\n"); !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			advice = "run 'microtica login' again when no logout runs" // it took the temporary file
 		}
 	}
 	if err != nil {
-		f := fail(codeFileWrite, "cannot save the API key in %s: %v", shown, withoutPath(err))
+		err = withoutPath(err)
+		f := fail(codeFileWrite, "cannot save the API key in %s: %v", a.shownPath(path), err)
 		return nil, f.withHint("%s", a.remedy(path, err, advice))
 	}
 	if err := syncDirectory(dir); err != nil {
-		warnings = append(warnings, warning{"file.sync",
-			"the key is saved, but a power failure may undo it: cannot sync " + a.named(err)})
+		warnings = append(warnings, fmt.Sprintf("the key is saved, but a power failure may undo "+
+			"it: cannot sync %s: %v", a.shownPath(dir), withoutPath(err)))
 	}
 	return warnings, nil
 }
@@ -578,7 +549,8 @@ func keepForeignFile(path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if what, _ := mistake(trimKey(text)); err == nil && what != "" && trimKey(text) != "" {
+	text = trimKey(text)
+	if what, _ := mistake(text); err == nil && what != "" && text != "" {
 		return errForeign
 	}
 	return err
@@ -592,17 +564,18 @@ func replaceFile(path, text string) error {
 		err = patiently(func() error { return os.Rename(temp, path) })
 	}
 	if err != nil {
-		os.Remove(temp) // if this fails too, a later login sweeps it
+		os.Remove(temp) // if this fails too, a later login removes it
 	}
 	return err
 }
 
 // writeSynced writes text to a new file of mode 0600 and waits until it is on the disk.
 func writeSynced(path, text string) error {
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return err
+	err := os.WriteFile(path, []byte(text), 0o600)
+	if err == nil {
+		err = os.Chmod(path, 0o600) // whatever the umask is
 	}
-	if err := os.Chmod(path, 0o600); err != nil { // whatever the umask is
+	if err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR, 0) // Windows syncs only what is open for writing
@@ -628,93 +601,70 @@ func syncDirectory(dir string) error {
 	return err
 }
 
-// sweep removes the temporary files in dir that changed longer than age ago. It returns how many it
-// removed, and an error for each that it could not. A younger one may belong to a login that runs
-// now; one from the future, to a clock that was wrong.
-func (a *app) sweep(dir string, age time.Duration) (count int, stuck []error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		stuck = append(stuck, err)
-	}
+// sweep removes the temporary files in dir that changed longer than age ago, and counts them. A
+// younger one may belong to a login that runs now; one from the future, to a clock that was wrong.
+// It returns err with what it could not remove added.
+func (a *app) sweep(dir string, age time.Duration, err error) (count int, _ error) {
+	entries, readErr := os.ReadDir(dir)
+	err = a.also(err, dir, readErr)
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), temporary) {
+		info, infoErr := entry.Info()
+		young := infoErr == nil && a.now().Sub(info.ModTime()).Abs() <= age
+		if young || !strings.HasPrefix(entry.Name(), temporary) {
 			continue
 		}
-		info, err := entry.Info()
-		if err == nil && a.now().Sub(info.ModTime()).Abs() <= age {
-			continue
-		}
-		if err == nil {
-			path := filepath.Join(dir, entry.Name())
-			err = patiently(func() error { return os.Remove(path) })
-		}
-		switch {
-		case err == nil:
+		path := filepath.Join(dir, entry.Name())
+		removeErr := patiently(func() error { return os.Remove(path) })
+		if removeErr == nil {
 			count++
-		case !errors.Is(err, fs.ErrNotExist):
-			stuck = append(stuck, err)
 		}
+		err = a.also(err, path, removeErr)
 	}
-	return count, stuck
+	return count, err
 }
 
-// named returns what went wrong with which files, for a message.
-func (a *app) named(errs ...error) string {
-	var texts []string
-	for _, err := range errs {
-		text := withoutPath(err).Error()
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			text = a.shownPath(p.Path) + ": " + text
-		}
-		texts = append(texts, text)
+// also adds to err, which may be nil, what went wrong with the file at path: nothing if it is gone.
+func (a *app) also(err error, path string, why error) error {
+	if why == nil || errors.Is(why, fs.ErrNotExist) {
+		return err
 	}
-	return strings.Join(texts, "; ")
+	why = fmt.Errorf("%s: %w", a.shownPath(path), withoutPath(why))
+	if err == nil {
+		return why
+	}
+	return fmt.Errorf("%w; %w", err, why)
 }
 
 // removeKey removes the stored key at path and every temporary file beside it, all that it can
-// before it fails. It reports whether there was anything to remove.
-func (a *app) removeKey(path string) (removed bool, warnings []warning, err error) {
-	dir, target := filepath.Dir(path), linkTarget(path)
-	if err = keepForeignFile(path); err == nil {
+// before it fails. It reports whether there was anything to remove, and what to warn of even then.
+func (a *app) removeKey(path string) (removed bool, warnings []string, err error) {
+	dir, target := filepath.Dir(path), ""
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 &&
+		a.hasSavedKey() {
+		target, _ = filepath.EvalSymlinks(path)
+	}
+	err = keepForeignFile(path)
+	if err == nil {
 		err = patiently(func() error { return os.Remove(path) })
 	}
-	count, stuck := a.sweep(dir, -1)
-	switch {
-	case err == nil:
-		count++
-		if target != "" {
-			warnings = append(warnings, warning{"key.linked",
-				"only the link was removed: the key is still in " + target})
+	if err == nil && target != "" {
+		if looksLikeKey(target) {
+			target = "the link's target"
 		}
-	case !errors.Is(err, fs.ErrNotExist):
-		first := &fs.PathError{Op: "remove", Path: path, Err: withoutPath(err)}
-		stuck = append([]error{first}, stuck...)
+		warnings = append(warnings, "only the link was removed: the key is still in "+target)
 	}
-	if len(stuck) > 0 {
-		f := fail(codeFileWrite, "cannot remove %s", a.named(stuck...))
-		return false, nil, f.withHint("%s", a.remedy(path, stuck[0], "remove it by hand"))
+	removed = err == nil
+	count, err := a.sweep(dir, -1, a.also(nil, path, err))
+	if err != nil {
+		f := fail(codeFileWrite, "cannot remove %v", err)
+		return false, warnings, f.withHint("%s", a.remedy(path, err, "remove it by hand"))
 	}
-	if count == 0 {
+	if !removed && count == 0 {
 		return false, nil, nil
 	}
 	if err := syncDirectory(dir); err != nil {
-		warnings = append(warnings, warning{"file.sync",
-			"the key is removed, but a power failure may undo that: cannot sync " + a.named(err)})
+		warnings = append(warnings, fmt.Sprintf("the key is removed, but a power failure may undo "+
+			"that: cannot sync %s: %v", a.shownPath(dir), withoutPath(err)))
 	}
 	return true, warnings, nil
-}
-
-// linkTarget returns the path of the file that the link at path leads to, or a name for it if the
-// path may hold a key; "" if path is not a link or leads to nothing.
-func linkTarget(path string) string {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		return ""
-	}
-	target, _ := filepath.EvalSymlinks(path)
-	if looksLikeKey(target) {
-		return "the link's target"
-	}
-	return target
 }

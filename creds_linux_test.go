@@ -37,28 +37,21 @@ func TestAFileThatIsSwappedForAPipeIsNotRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path, next := filepath.Join(dir, "key"), filepath.Join(dir, "next")
-	regular := writeFile(t, filepath.Join(dir, "regular"), testKey)
+	key := writeFile(t, filepath.Join(dir, "regular"), testKey)
 	fifo := filepath.Join(dir, "fifo")
-	if err := errors.Join(syscall.Mkfifo(fifo, 0o600), os.Link(regular, path)); err != nil {
+	if err := errors.Join(syscall.Mkfifo(fifo, 0o600), os.Link(key, path)); err != nil {
 		t.Fatal(err)
 	}
-	done, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		for {
-			for _, file := range []string{fifo, regular} {
-				if err := errors.Join(os.Link(file, next), os.Rename(next, path)); err != nil {
-					ended <- err
-					return
-				}
-			}
-			select {
-			case <-done:
-				ended <- nil
-				return
-			default:
+	stop := background(func() bool {
+		for _, file := range []string{fifo, key} {
+			if err := errors.Join(os.Link(file, next), os.Rename(next, path)); err != nil {
+				t.Error(err)
+				return false
 			}
 		}
-	}()
+		return true
+	})
+	defer stop()
 	reads := map[string]int{}
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		text, _, err := readKeyFile(path)
@@ -70,10 +63,6 @@ func TestAFileThatIsSwappedForAPipeIsNotRead(t *testing.T) {
 		default:
 			t.Fatalf("read %q, %v", text, err)
 		}
-	}
-	close(done)
-	if err := <-ended; err != nil {
-		t.Fatal(err)
 	}
 	t.Log(reads)
 }
@@ -97,89 +86,93 @@ func TestADirectoryThatCannotBeSyncedIsNoTrouble(t *testing.T) {
 	}
 }
 
-// TestEachHintGetsAnOrdinaryUserOut makes what stands in the way of one who is not root, checks
-// what each command advises, and, where the user can do it alone, that this helps.
+// obstacles are files and directories, below the home directory, that an ordinary user cannot use,
+// and the command that the hint names.
+var obstacles = []struct {
+	name, path string
+	mode       os.FileMode
+	root       bool // whether it belongs to root
+	reads      bool // whether whoami can read the key all the same
+	fix        string
+}{
+	// A login that is killed under umask 777 leaves this.
+	{"a directory of mode 000", ".microtica", 0, false, false, "chmod 700 ~/.microtica"},
+	{"a directory of mode 500", ".microtica", 0o500, false, true, "chmod 700 ~/.microtica"},
+	{"a key of mode 000", ".microtica/credentials", 0, false, false,
+		"chmod 600 ~/.microtica/credentials"},
+	// A login by way of sudo leaves these.
+	{"root's directory", ".microtica", 0o700, true, false, rootsHint},
+	{"root's directory of mode 755", ".microtica", 0o755, true, true, rootsHint},
+	{"root's key", ".microtica/credentials", 0o600, true, false, rootsHint},
+}
+
+const rootsHint = "sudo chown -R $(id -u) ~/.microtica"
+
+// TestEachHintGetsAnOrdinaryUserOut makes each obstacle, checks what each command advises, and,
+// where the user can do it alone, that this helps.
 func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 	t.Parallel()
 	home, user := ordinaryUser(t)
 	s := shellIn(t, home)
 	path, dir := s.credentials(), filepath.Dir(s.credentials())
-	owner, group := os.Getuid(), os.Getgid()
-	if user.attributes.Credential != nil {
-		owner, group = int(user.attributes.Credential.Uid), int(user.attributes.Credential.Gid)
-	}
-	const chown = "run 'sudo chown -R $(id -u) ~/.microtica': it belongs to another user"
-	const chmodDir, fixDir = "run 'chmod 700 ~/.microtica'", "chmod 700 $HOME/.microtica"
-	const chmodFile = "run 'chmod 600 ~/.microtica/credentials'"
-	const fixFile = "chmod 600 $HOME/.microtica/credentials"
-	chmod := func(path string, mode os.FileMode) func() error {
-		return func() error { return os.Chmod(path, mode) }
-	}
-	chownTo := func(path string, mode os.FileMode) func() error {
-		return func() error { return errors.Join(os.Chown(path, 0, 0), os.Chmod(path, mode)) }
-	}
-	for _, test := range []struct {
-		name    string
-		prepare func() error
-		reads   bool // whoami can read the key
-		hint    string
-		fix     string // "" where it takes root
-	}{
-		// A login that is killed under umask 777 leaves this.
-		{"a directory of mode 000", chmod(dir, 0), false, chmodDir, fixDir},
-		{"a directory of mode 500", chmod(dir, 0o500), true, chmodDir, fixDir},
-		{"a key of mode 000", chmod(path, 0), false, chmodFile, fixFile},
-		// A login by way of sudo leaves these.
-		{"root's directory", chownTo(dir, 0o700), false, chown, ""},
-		{"root's directory of mode 755", chownTo(dir, 0o755), true, chown, ""},
-		{"root's key", chownTo(path, 0o600), false, chown, ""},
-	} {
-		if os.Geteuid() != 0 && test.fix == "" {
+	user.stdin = testKey
+	user.env = []string{"HOME=" + home, "MICROTICA_API_URL=http://127.0.0.1:1",
+		"PATH=/usr/bin:/bin"}
+	for _, test := range obstacles {
+		if os.Geteuid() != 0 && test.root {
 			t.Logf("SKIPPED: %s takes root to make", test.name)
 			continue
 		}
 		s.save(otherKey + "\n")
-		err := errors.Join(os.Chown(dir, owner, group), os.Chown(path, owner, group))
-		if err = errors.Join(err, test.prepare()); err != nil {
+		var err error
+		if c := user.attributes.Credential; c != nil {
+			err = errors.Join(os.Chown(dir, int(c.Uid), 0), os.Chown(path, int(c.Uid), 0))
+		}
+		obstacle := filepath.Join(home, test.path)
+		hint := "\nhint: run '" + test.fix + "'\n"
+		if test.root {
+			err = errors.Join(err, os.Chown(obstacle, 0, 0))
+			hint = "\nhint: run '" + test.fix + "': it belongs to another user\n"
+		}
+		if err = errors.Join(err, os.Chmod(obstacle, test.mode)); err != nil {
 			t.Fatal(err)
 		}
-		env := []string{"HOME=" + home, "MICROTICA_API_URL=http://127.0.0.1:1"}
-		run := func(args string) result {
-			user.env, user.stdin = env, testKey
-			return user.run(t, strings.Fields(args)...)
-		}
-		check := func(args, code, message string) {
-			t.Helper()
-			want := wrong{code, message + ": permission denied", test.hint, 0}.fails("", false)
-			if got := run(args); got != want {
-				t.Errorf("%s: %s\n got %s\nwant %s", test.name, args, got, want)
+		tryEachCommand(t, user, test.name, path, hint, test.reads)
+		if !test.root {
+			sh := user
+			sh.path = "/bin/sh"
+			if got := sh.run(t, "-c", test.fix); got.code != 0 {
+				t.Fatalf("%s: %s", test.name, got)
 			}
-		}
-		if !test.reads {
-			check("whoami", "file.read", "cannot read the saved API key in "+path)
-		} else if got := run("whoami"); got.code != 5 {
-			t.Errorf("%s: whoami: %s", test.name, got)
-		}
-		check("login --no-verify", "file.write", "cannot save the API key in "+path)
-		if got := run("logout"); got.code != 1 || got.stdout != "" ||
-			!strings.HasPrefix(got.stderr, "error: cannot remove "+path+": permission denied") ||
-			!strings.HasSuffix(got.stderr, "\nhint: "+test.hint+"\n") {
-			t.Errorf("%s: logout: %s", test.name, got)
-		}
-		if test.fix != "" {
-			env := append(env, "PATH="+os.Getenv("PATH"))
-			shell := program{env: env, path: "/bin/sh", attributes: user.attributes, dir: "/"}
-			got := shell.run(t, "-c", test.fix)
-			if got.code != 0 {
-				t.Fatalf("%s: %s", test.fix, got)
-			}
-			saved := result{"Saved API key mic_d60bea1d to " + path + "\n", "", 0}
-			if got := run("login --no-verify"); got != saved {
+			if got := user.run(t, "login", "--no-verify"); got != s.saves() {
 				t.Errorf("%s: login after %s: %s", test.name, test.fix, got)
 			}
 		}
 		if err := errors.Join(os.Chmod(dir, 0o700), os.RemoveAll(dir)); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// tryEachCommand checks that whoami, unless it can read the key, login and logout are denied that.
+func tryEachCommand(t *testing.T, user program, name, path, hint string, reads bool) {
+	t.Helper()
+	for command, cannot := range map[string]string{
+		"whoami":            "read the saved API key in ",
+		"login --no-verify": "save the API key in ",
+		"logout":            "remove ",
+	} {
+		got := user.run(t, strings.Fields(command)...)
+		if reads && command == "whoami" {
+			if got.code != 5 {
+				t.Errorf("%s: whoami: %s", name, got)
+			}
+			continue
+		}
+		message := "error: cannot " + cannot + path + ": permission denied"
+		if got.code != 1 || got.stdout != "" || !strings.HasPrefix(got.stderr, message) ||
+			!strings.HasSuffix(got.stderr, hint) {
+			t.Errorf("%s: %s: %s", name, command, got)
 		}
 	}
 }
@@ -223,31 +216,5 @@ func TestAClosedStdinIsNoKeyAtAll(t *testing.T) {
 	if got.code != 2 || got.stdout != "" ||
 		!strings.HasPrefix(got.stderr, "error: no API key: stdin is empty\nhint: is the variable") {
 		t.Error(got)
-	}
-}
-
-// TestAnOddUmaskDoesNotKeepLoginOut covers one that takes every mode away: the directory, the file
-// and the key's mode are as ever.
-func TestAnOddUmaskDoesNotKeepLoginOut(t *testing.T) {
-	t.Parallel()
-	home, user := ordinaryUser(t)
-	s := shellIn(t, home)
-	env := []string{"HOME=" + home, "PROGRAM=" + user.path}
-	sh := program{env: env, stdin: testKey, path: "/bin/sh", dir: "/", attributes: user.attributes}
-	for range 2 {
-		got := sh.run(t, "-c",
-			`umask 777; exec "$PROGRAM" login --no-verify --quiet`)
-		if got != (result{}) {
-			t.Fatal(got)
-		}
-		s.wantStored(testKey + "\n")
-		info, err := os.Stat(s.credentials())
-		dir, dirErr := os.Stat(filepath.Dir(s.credentials()))
-		if err := errors.Join(err, dirErr); err != nil {
-			t.Fatal(err)
-		}
-		if info.Mode() != 0o600 || dir.Mode() != 0o700|os.ModeDir {
-			t.Errorf("the key has mode %v, in a directory of %v", info.Mode(), dir.Mode())
-		}
 	}
 }

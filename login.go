@@ -70,23 +70,22 @@ func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
 	text, source := a.token.value, sourceFlag
 	if !a.token.given {
 		source = sourceStdin
-		if text, err = a.readKey(ctx); err != nil {
-			return key{}, source, err
-		}
+		text, err = a.readKey(ctx)
 	}
-	if trimKey(text) == "" {
-		f := fail(codeUsage, "no API key: %s is empty", source)
-		return key{}, source, f.withHint(
+	if err == nil && trimKey(text) == "" {
+		err = fail(codeUsage, "no API key: %s is empty", source).withHint(
 			"is the variable that holds the key set? 'microtica login < FILE' reads it from a file")
 	}
-	k, err = parseKey(text, source)
+	if err == nil {
+		k, err = parseKey(text, source)
+	}
 	return k, source, err
 }
 
-// warnAll prints warnings that had to wait for the result.
-func (a *app) warnAll(warnings []warning) {
-	for _, w := range warnings {
-		a.warn(w.code, "%s", w.text)
+// warnAll prints warnings about the stored key, which had to wait for the result.
+func (a *app) warnAll(warnings []string) {
+	for _, text := range warnings {
+		a.warn("key.stored", "%s", text)
 	}
 }
 
@@ -109,10 +108,10 @@ func (a *app) readKey(ctx context.Context) (string, error) {
 	tty, read := openTerminal(a.stdin), readKeyText
 	if tty != nil {
 		read = readTypedLine
-	}
-	if tty != nil && !a.onTerminal {
-		return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
-			withHint(loginFromFile)
+		if !a.onTerminal {
+			return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
+				withHint(loginFromFile)
+		}
 	}
 	start := func() <-chan input { // so that a signal can end the wait
 		done := make(chan input, 1)
@@ -132,21 +131,21 @@ func (a *app) readKey(ctx context.Context) (string, error) {
 		case <-ctx.Done():
 		}
 	}
+	err := got.err
 	switch {
 	case ctx.Err() != nil:
-		return "", context.Cause(ctx)
-	case got.err == errTooLarge:
-		return "", fail(codeAuthMalformed, "the API key from stdin is %v", got.err).
+		err = context.Cause(ctx)
+	case err == errTooLarge:
+		err = fail(codeAuthMalformed, "the API key from stdin is %v", err).
 			withHint("give the key alone on stdin")
-	case codeOf(got.err) != nil:
-		return "", got.err
-	case got.err != nil:
-		return "", fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(got.err))
-	case tty != nil && len(got.text) >= maxTypedLine:
-		return "", fail(codeAuthMalformed, "the API key from stdin may be cut short: "+
-			"a line typed at a terminal holds at most %d bytes", maxTypedLine).withHint(loginFromFile)
+	case err != nil && codeOf(err) == nil:
+		err = fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(err))
+	case err == nil && tty != nil && len(got.text) >= maxTypedLine:
+		err = fail(codeAuthMalformed, "the API key from stdin may be cut short: "+
+			"a line typed at a terminal holds at most %d bytes", maxTypedLine).
+			withHint(loginFromFile)
 	}
-	return got.text, nil
+	return got.text, err
 }
 
 // cannotHide returns the failure of a prompt whose terminal does not let its echo be turned off.
@@ -184,6 +183,7 @@ func runLogout(_ context.Context, a *app) error {
 	}
 	removed, warnings, err := a.removeKey(path)
 	if err != nil {
+		a.warnAll(warnings)
 		return err
 	}
 	shown := a.shownPath(path)

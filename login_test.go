@@ -1,15 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,22 +21,50 @@ const copyHint = "copy the whole key, mic_…_…, that Microtica's console show
 // stillValid is what logout notes.
 const stillValid = "note: the key itself stays valid until it is revoked in Microtica's console\n"
 
-// TestLoginTakesTheKeyFromTheFlagOrStdin covers where the key comes from, and what may surround it.
+// offline is a login that asks nobody.
+var offline = []string{"login", "--no-verify", "--token", testKey}
+
+// saves is what login prints.
+func (s *shell) saves() result {
+	return result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
+}
+
+// removes is what logout prints, with the warnings that follow its note.
+func (s *shell) removes(warnings ...string) result {
+	return result{"Removed the API key saved in " + s.credentials() + "\n",
+		stillValid + strings.Join(warnings, ""), 0}
+}
+
+// TestLoginTakesTheKeyFromTheFlagOrStdin covers where the key comes from, what may surround it, and
+// how long it may be.
 func TestLoginTakesTheKeyFromTheFlagOrStdin(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ name, stdin, args string }{
-		{"a line on stdin", testKey + "\n", "login"},
-		{"stdin without a line end", testKey, "login"},
-		{"a Windows line end", testKey + "\r\n", "login"},
-		{"white space and a byte order mark", "\uFEFF \t\n" + testKey + " \n\n", "login"},
-		{"the flag", "", "login --token " + testKey},
-		{"the flag, and stdin is not read", "mic_something_else\n", "login --token=" + testKey},
+	long := testKey + strings.Repeat("x", 4096-len(testKey))
+	for _, test := range []struct{ name, stdin, args, stored string }{
+		{"a line on stdin", testKey + "\n", "login", testKey},
+		{"stdin without a line end", testKey, "login", testKey},
+		{"a Windows line end", testKey + "\r\n", "login", testKey},
+		{"white space and a BOM", "\uFEFF \t\n" + testKey + " \n\n", "login", testKey},
+		{"the flag", "", "login --token " + testKey, testKey},
+		{"the flag beats stdin", "mic_wrong\n", "login --token=" + testKey, testKey},
+		{"the longest key", long + "\r\n", "login --no-verify", long},
+		{"the longest flag", "", "login --no-verify --token " + long, long},
 	} {
 		s := newShell(t, newFakeAPI(t))
 		s.stdin = test.stdin
-		saved := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
-		s.want(saved, strings.Fields(test.args)...)
-		s.wantStored(testKey + "\n")
+		s.want(s.saves(), strings.Fields(test.args)...)
+		s.wantStored(test.stored + "\n")
+	}
+	for _, source := range []string{"", "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"} {
+		s := newShell(t, newFakeAPI(t)).save(long + "\n")
+		s.with(source, long)
+		if source == "MICROTICA_TOKEN_FILE" {
+			s.with(source, s.credentials())
+		}
+		got := s.run("whoami", "--json")
+		if !strings.Contains(got.stderr, `"code":"auth.rejected"`) { // it came as far as the API
+			t.Errorf("the longest key from %q: %s", source, got)
+		}
 	}
 }
 
@@ -45,7 +72,6 @@ func TestLoginTakesTheKeyFromTheFlagOrStdin(t *testing.T) {
 // unless it is the usual one, the hint.
 var wrongKeys = []struct{ text, what, hint string }{
 	{"secret-canary", "does not start with mic_", ""},
-	{"_mic_d60bea1d_canary", "does not start with mic_", ""},
 	{strings.Repeat("x", 4096), "does not start with mic_", ""},
 	{"MIC_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
 	{"Mic_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
@@ -55,7 +81,6 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"`mic_d60bea1d_canary`", "starts with a quotation mark", quoteHint},
 	{"“mic_d60bea1d_canary”", "starts with a quotation mark", quoteHint},
 	{"„canary“", "starts with a quotation mark", quoteHint},
-	{"export MICROTICA_TOKEN=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
 	{"export canary", "starts with the name of a variable", nameHint},
 	{"MICROTICA_TOKEN=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
 	{"token=", "starts with the name of a variable", nameHint},
@@ -67,12 +92,9 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"bearer canary", "starts with Bearer or the name of a header", headerHint},
 	{"X-Microtica-Api-Key: canary", "starts with Bearer or the name of a header", headerHint},
 	{"x-api-key:mic_d60bea1d_canary", "starts with Bearer or the name of a header", headerHint},
-	{"Authorization: Bearer canary", "starts with Bearer or the name of a header", headerHint},
 	{"https://canary", "does not start with mic_", ""},
 	{": canary", "does not start with mic_", ""},
 	{"$MICROTICA_TOKEN", "starts with $: nothing replaced a variable", variableHint},
-	{"${{ secrets.MICROTICA_TOKEN }}", "starts with $: nothing replaced a variable", variableHint},
-	{"$(cat canary)", "starts with $: nothing replaced a variable", variableHint},
 	{"/run/secrets/canary", "looks like the path of a file", pathHint},
 	{"./canary", "looks like the path of a file", pathHint},
 	{"../canary", "looks like the path of a file", pathHint},
@@ -80,9 +102,15 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"@canary", "looks like the path of a file", pathHint},
 	{".canary", "does not start with mic_", ""},
 	{"mic_…", "is the documentation's placeholder", placeholderHint},
-	{"mic_…_…", "is the documentation's placeholder", placeholderHint},
 	{"mic_...", "is the documentation's placeholder", placeholderHint},
 	{"mic_<prefix>_<secret>", "is the documentation's placeholder", placeholderHint},
+
+	{"\xff\xfem\x00i\x00c\x00", "is UTF-16 text", utf16Hint},
+	{"m\x00i\x00c\x00", "is UTF-16 text", utf16Hint},
+	{"\xfe\xff\x00m\x00i\x00c", "is UTF-16 text", utf16Hint},
+	{"\x00m\x00i\x00c", "is UTF-16 text", utf16Hint},
+	{"\x80\x81m\x00i\x00c\x00", "does not start with mic_", ""},
+	{"\xff", "does not start with mic_", ""},
 
 	{"mic_", "is only the prefix that the console lists, not the whole key", ""},
 	{"mic_d60bea1d", "is only the prefix that the console lists, not the whole key", ""},
@@ -98,7 +126,6 @@ var wrongKeys = []struct{ text, what, hint string }{
 	{"mic_d60bea1d_can\x7fary", "has a control character at position 17", ""},
 	{"mic_d60bea1d_cänary", "has a non-ASCII character at position 15", ""},
 	{"mic_é60bea1d_ä", "has a non-ASCII character at position 5", ""},
-	{"mic_d60bea1d_ää canary", "has a non-ASCII character at position 14", ""},
 	{"mic_d60bea1d_\xff", "has a non-ASCII character at position 14", ""},
 	{"mic_a_" + strings.Repeat("x", 4091), "is longer than 4096 bytes", ""},
 }
@@ -108,6 +135,7 @@ const (
 	nameHint        = "give only the value, from mic_ on"
 	headerHint      = "give only the key, from mic_ on"
 	placeholderHint = "create a key in Microtica's console"
+	utf16Hint       = "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"
 	betweenWrong    = "has something other than letters and digits between mic_ and the next _"
 	pathHint        = "run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"
 	variableHint    = "name the variable as this shell or CI does; " +
@@ -169,59 +197,28 @@ func TestNoKeyAtAllIsAUsageError(t *testing.T) {
 		s := newShell(t, newFakeAPI(t)).save(otherKey)
 		s.stdin = text
 		s.wantError(wrong{"usage", "no API key: stdin is empty", hint, 0}, "login")
+		s.stdin = testKey // --token is given all the same
 		flag := wrong{"usage", "no API key: --token is empty", hint, 0}
 		s.wantError(flag, "login", "--token="+text)
 		s.wantStored(otherKey)
 	}
-	s := newShell(t, nil)
-	s.stdin = testKey // --token "" is given all the same
-	s.wantError(wrong{"usage", "no API key: --token is empty", hint, 0}, "login", "--token", "")
-}
-
-// TestTheLongestKeyWorksEverywhere takes a key of 4,096 bytes through every source.
-func TestTheLongestKeyWorksEverywhere(t *testing.T) {
-	t.Parallel()
-	long := "mic_a_" + strings.Repeat("x", 4090)
-	s := newShell(t, nil)
-	s.stdin = long + "\r\n"
-	saved := result{"Saved API key mic_a to " + s.credentials() + "\n", "", 0}
-	s.want(saved, "login", "--no-verify")
-	s.want(saved, "login", "--no-verify", "--token", long)
-	s.wantStored(long + "\n")
-	for _, source := range []string{"", "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"} {
-		s := newShell(t, newFakeAPI(t)).save(long + "\n")
-		s.with(source, long)
-		if source == "MICROTICA_TOKEN_FILE" {
-			s.with(source, s.credentials())
-		}
-		got := s.run("whoami", "--json")
-		if !strings.Contains(got.stderr, `"code":"auth.rejected"`) { // it came as far as the API
-			t.Errorf("from %q: %s", source, got)
-		}
-	}
-}
-
-// TestLoginStopsReadingEndlessStdin gives it a stdin that never ends.
-func TestLoginStopsReadingEndlessStdin(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil)
-	s.input = readerFunc(func(p []byte) (int, error) { return copy(p, "mic_a_xxxxxxxxxx"), nil })
-	s.want(result{"", "error: the API key from stdin is longer than 4096 bytes\n" +
-		"hint: give the key alone on stdin\n", 3}, "login", "--no-verify")
-	s.wantStored("")
 }
 
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// TestLoginReportsABrokenStdin is about an error that is neither an end nor a key.
-func TestLoginReportsABrokenStdin(t *testing.T) {
+// TestLoginReportsABadStdin covers one that never ends, and one that breaks.
+func TestLoginReportsABadStdin(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
+	s.input = readerFunc(func(p []byte) (int, error) { return copy(p, "mic_a_xxxxxxxxxx"), nil })
+	s.wantError(wrong{"auth.malformed", "the API key from stdin is longer than 4096 bytes",
+		"give the key alone on stdin", 0}, "login", "--no-verify")
 	s.input = iotest.ErrReader(errors.New("input/output error"))
-	s.want(result{"", "error: cannot read the API key from stdin: input/output error\n", 1},
+	s.wantError(wrong{"file.read", "cannot read the API key from stdin: input/output error", "", 0},
 		"login", "--no-verify")
+	s.wantStored("")
 }
 
 // TestLoginPrintsJSON covers the result for scripts, verified and not.
@@ -236,70 +233,51 @@ func TestLoginPrintsJSON(t *testing.T) {
 	s.want(result{"", "", 0}, "login", "--quiet")
 }
 
-// TestLoginSaysWhatOverridesTheSavedKey covers the two variables.
-func TestLoginSaysWhatOverridesTheSavedKey(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, newFakeAPI(t))
-	s.stdin = testKey
-	saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
-	warning := func(name string) string {
-		return "warning: " + name + " is set and overrides the key just saved\n"
-	}
-	s.with("MICROTICA_TOKEN_FILE", "/nowhere")
-	s.want(result{saved, warning("MICROTICA_TOKEN_FILE"), 0}, "login")
-	s.with("MICROTICA_TOKEN", otherKey)
-	s.want(result{saved, warning("MICROTICA_TOKEN"), 0}, "login")
-	s.with("MICROTICA_TOKEN", "", "MICROTICA_TOKEN_FILE", " ")
-	s.want(result{saved, "", 0}, "login", "--no-verify", "--token", testKey)
-}
-
 // TestResultsComeBeforeWhatIsNotedOfThem holds the order in which login and logout speak, which
-// shows only where stdout and stderr are one.
+// shows only where stdout and stderr are one, and that an empty variable overrides nothing.
 func TestResultsComeBeforeWhatIsNotedOfThem(t *testing.T) {
 	t.Parallel()
-	home := t.TempDir()
-	path := filepath.Join(home, ".microtica", "credentials")
-	for _, test := range []struct {
-		args string
-		want []string // the beginnings of the lines
-	}{
-		{"login --token " + testKey, []string{
-			"Saved API key mic_d60bea1d to " + path,
-			"warning: the key was not checked: cannot connect to 127.0.0.1:1: ",
-			"warning: MICROTICA_TOKEN is set and overrides the key just saved",
-		}},
-		{"logout", []string{
-			"Removed the API key saved in " + path,
-			strings.TrimSpace(stillValid),
-			"warning: MICROTICA_TOKEN is set and still supplies a key",
-		}},
+	api := newFakeAPI(t)
+	api.answer("/projects", reply(500, `{"message":"down"}`))
+	const unchecked = "warning: the key was not checked: the API failed (HTTP 500): down; " +
+		"run 'microtica whoami' later\n"
+	for _, test := range []struct{ token, file, variable string }{
+		{otherKey, "/nowhere", "MICROTICA_TOKEN"},
+		{"", "/nowhere", "MICROTICA_TOKEN_FILE"},
+		{"\n", " ", ""},
 	} {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		cmd := exec.CommandContext(ctx, builtBinary(t), strings.Fields(test.args)...)
-		cmd.Env = []string{"HOME=" + home, "USERPROFILE=" + home, "MICROTICA_TOKEN=" + otherKey,
-			"MICROTICA_API_URL=http://127.0.0.1:1"}
-		out, err := cmd.CombinedOutput()
-		cancel()
-		lines := strings.SplitAfter(strings.TrimSpace(string(out)), "\n")
-		same := slices.EqualFunc(lines, test.want, strings.HasPrefix)
-		if err != nil || !same {
-			t.Errorf("%s: %v\n%s", test.args, err, out)
+		s := newShell(t, api).with("MICROTICA_TOKEN", test.token, "MICROTICA_TOKEN_FILE", test.file)
+		s.stdin = testKey
+		overrides, supplies := "", ""
+		if test.variable != "" {
+			overrides = "warning: " + test.variable + " is set and overrides the key just saved\n"
+			supplies = "warning: " + test.variable + " is set and still supplies a key\n"
+		}
+		for _, step := range []struct{ command, want string }{
+			{"login", s.saves().stdout + unchecked + overrides},
+			{"logout", s.removes().stdout + stillValid + supplies},
+			{"logout", "No API key was saved in " + s.credentials() + "\n" + supplies},
+		} {
+			var both bytes.Buffer
+			a := s.app()
+			a.stdout, a.stderr = &both, &both
+			code := a.run(context.Background(), []string{step.command})
+			if both.String() != step.want || code != 0 {
+				t.Errorf("%s: exit %d\n got %s\nwant %s", step.command, code, &both, step.want)
+			}
 		}
 	}
 }
 
-// TestAnUncheckedKeyIsSavedWithAWarning says why, and what to do later.
-func TestAnUncheckedKeyIsSavedWithAWarning(t *testing.T) {
+// TestALimitedKeyIsSavedWithANote covers a key that has no project-wide read access.
+func TestALimitedKeyIsSavedWithANote(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
-	s := newShell(t, api)
-	s.stdin = testKey
-	saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
-	api.answer("/projects", reply(500, `{"message":"down"}`))
-	s.want(result{saved, "warning: the key was not checked: the API failed (HTTP 500): down; " +
-		"run 'microtica whoami' later\n", 0}, "login")
 	api.answer("/projects", reply(403, `{}`))
-	s.want(result{saved, "note: key mic_d60bea1d has no project-wide read access\n", 0}, "login")
+	s := newShell(t, api)
+	want := s.saves()
+	want.stderr = "note: key mic_d60bea1d has no project-wide read access\n"
+	s.want(want, "login", "--token", testKey)
 }
 
 // TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten keeps a warning from being lost.
@@ -334,85 +312,40 @@ func TestLoginLooksAtTheURLBeforeStdin(t *testing.T) {
 		t.Error(got)
 	}
 	s.input, s.stdin = nil, testKey
-	saved := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
-	s.want(saved, "login", "--no-verify")
+	s.want(s.saves(), "login", "--no-verify")
 }
 
-// TestLoginAndLogoutLeaveForeignFilesAlone covers what may be where the key is to be stored.
-func TestLoginAndLogoutLeaveForeignFilesAlone(t *testing.T) {
-	t.Parallel()
-	login := []string{"login", "--no-verify", "--token", testKey}
-	wantRefused := func(s *shell, why string) {
-		t.Helper()
-		path := s.credentials()
-		hint := "move " + path + " away and try again"
-		s.wantError(wrong{"file.write", "cannot save the API key in " + path + ": " + why, hint, 0},
-			login...)
-		s.wantError(wrong{"file.write", "cannot remove " + path + ": " + why, hint, 0}, "logout")
-	}
-	for _, content := range []string{"<html>", "mic_d60bea1d\n", `{"token":"x"}`, "\x00",
-		testKey + "\n" + otherKey, strings.Repeat("x", 4097)} {
-		s := newShell(t, nil).save(content)
-		if len(content) > 4096 {
-			wantRefused(s, "longer than 4096 bytes")
-		} else {
-			wantRefused(s, "it holds something other than an API key")
-		}
-		s.wantStored(content)
-	}
-	for _, content := range []string{"", "\n", " \n", "\uFEFF", otherKey, " " + otherKey + "\r\n"} {
-		s := newShell(t, nil).save(content)
-		s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}, login...)
-		s.wantStored(testKey + "\n")
-	}
-	s := newShell(t, nil)
-	if err := os.MkdirAll(s.credentials(), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	wantRefused(s, "not a regular file")
-}
-
-// TestLogoutRemovesTheKeyAndWhatLoginsLeft covers logout with and without something to remove.
+// TestLogoutRemovesTheKeyAndWhatLoginsLeft covers logout with and without something to remove,
+// whatever its age, and that nothing else goes.
 func TestLogoutRemovesTheKeyAndWhatLoginsLeft(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
 	dir := filepath.Dir(s.credentials())
-	removed := "Removed the API key saved in " + s.credentials() + "\n"
-	nothing := "No API key was saved in " + s.credentials() + "\n"
-	s.want(result{nothing, "", 0}, "logout")
-	s.save(testKey + "\n")
-	plant(t, dir, s.now, map[string]time.Duration{temporary + "A": 0, temporary + "B": time.Hour})
-	s.want(result{removed, stillValid, 0}, "logout")
-	s.wantStored("")
-	s.want(result{nothing, "", 0}, "logout")
-	plant(t, dir, s.now, map[string]time.Duration{temporary + "A": -time.Hour})
-	s.want(result{removed, stillValid, 0}, "logout")
-	s.wantStored("")
-
+	nothing := result{"No API key was saved in " + s.credentials() + "\n", "", 0}
+	s.want(nothing, "logout")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	others := map[string]time.Duration{
+		"notes": 0, "old": time.Hour, "credentials.old": time.Hour, ".credentials": time.Hour,
+	}
+	plant(t, dir, s.now, others)
+	for _, files := range []map[string]time.Duration{
+		{"credentials": 0},
+		{"credentials": time.Hour, temporary + "A": 0, temporary + "B": time.Hour},
+		{temporary + "A": -time.Hour},
+	} {
+		plant(t, dir, s.now, files)
+		s.want(s.removes(), "logout")
+		wantNames(t, dir, ".credentials credentials.old notes old")
+		s.want(nothing, "logout")
+	}
 	s.save("").want(result{"", "", 0}, "logout", "--quiet")
-	s.wantStored("")
 	file := `{"credentialsFile":"` + inJSON(s.credentials()) + `","removed":`
 	note := `{"note":{"code":"key.valid","message":"the key itself stays valid until it is ` +
 		`revoked in Microtica's console"}}` + "\n"
 	s.save(testKey).want(result{file + "true}\n", note, 0}, "logout", "--json")
 	s.want(result{file + "false}\n", "", 0}, "logout", "--json")
-	s.with("MICROTICA_TOKEN", "x").want(result{nothing,
-		"warning: MICROTICA_TOKEN is set and still supplies a key\n", 0}, "logout")
-	s.with("MICROTICA_TOKEN", " ").want(result{nothing, "", 0}, "logout")
-}
-
-// TestLogoutRemovesNothingElse covers other files beside the stored key, whatever their age.
-func TestLogoutRemovesNothingElse(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil).save(testKey)
-	dir := filepath.Dir(s.credentials())
-	plant(t, dir, s.now, map[string]time.Duration{
-		"notes": 0, "old": time.Hour, "credentials.old": time.Hour, ".credentials": time.Hour,
-		temporary + "A": 0,
-	})
-	removed := "Removed the API key saved in " + s.credentials() + "\n"
-	s.want(result{removed, stillValid, 0}, "logout")
-	wantNames(t, dir, ".credentials credentials.old notes old")
 }
 
 // TestLogoutRemovesAllThatItCanAndNamesTheRest covers what stays: the command fails, but not before
@@ -443,40 +376,44 @@ func TestLogoutRemovesAllThatItCanAndNamesTheRest(t *testing.T) {
 }
 
 // TestLogoutRemovesALinkAndNamesItsTarget covers a stored key that is a link: what it leads to is
-// not ours to remove, but still holds the key.
+// not ours to remove, but still holds the key. That is said even where logout fails.
 func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("making a link takes a privilege there")
 	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
+	plant(t, dir, time.Now(), map[string]time.Duration{"target": 0, "mic_a_b": 0})
+	writeFile(t, filepath.Join(dir, "empty"), "\n")
+	if err = errors.Join(err, os.Symlink("target", filepath.Join(dir, "between"))); err != nil {
 		t.Fatal(err)
 	}
-	target := writeFile(t, filepath.Join(dir, "target"), testKey)
-	keyLike := writeFile(t, filepath.Join(dir, "mic_a_b"), testKey)
-	between := filepath.Join(dir, "between")
-	if err := os.Symlink("target", between); err != nil {
-		t.Fatal(err)
-	}
-	const only = "warning: only the link was removed: the key is still in "
-	for _, test := range []struct{ to, warning string }{
-		{target, only + target + "\n"},
-		{between, only + target + "\n"},
-		{keyLike, only + "the link's target\n"},
-		{filepath.Join(dir, "nothing"), ""},
+	target := filepath.Join(dir, "target")
+	for to, still := range map[string]string{
+		"target": target, "between": target, "mic_a_b": "the link's target",
+		"nothing": "", "empty": "",
 	} {
-		s := newShell(t, nil).save("")
-		if err := os.Remove(s.credentials()); err != nil {
+		s := newShell(t, nil)
+		stuck := filepath.Join(filepath.Dir(s.credentials()), temporary+"stuck")
+		err := os.MkdirAll(filepath.Join(stuck, "x"), 0o700) // not empty, and so not to be removed
+		link := func() error { return os.Symlink(filepath.Join(dir, to), s.credentials()) }
+		if err := errors.Join(err, link()); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(test.to, s.credentials()); err != nil {
+		warning := "warning: only the link was removed: the key is still in " + still + "\n"
+		if still == "" {
+			warning = ""
+		}
+		failed := wrong{"file.write", "cannot remove " + stuck + ": " +
+			withoutPath(os.Remove(stuck)).Error(), "remove it by hand", 0}.fails("", false)
+		failed.stderr = warning + failed.stderr
+		s.want(failed, "logout")
+		if err := errors.Join(os.RemoveAll(stuck), link()); err != nil {
 			t.Fatal(err)
 		}
-		removed := "Removed the API key saved in " + s.credentials() + "\n"
-		s.want(result{removed, stillValid + test.warning, 0}, "logout")
+		s.want(s.removes(warning), "logout")
 		wantNames(t, filepath.Dir(s.credentials()), "")
-		wantNames(t, dir, "between mic_a_b target")
+		wantNames(t, dir, "between empty mic_a_b target")
 	}
 }
 
