@@ -228,7 +228,7 @@ func TestExamplesInHelpRun(t *testing.T) {
 // TestHelpTeachesToTryAgain runs the loop in the page on errors against an API that fails.
 func TestHelpTeachesToTryAgain(t *testing.T) {
 	t.Parallel()
-	_, loop, _ := strings.Cut(helpPage(t, "errors"), "A script that tries on:\n")
+	_, loop, _ := strings.Cut(helpPage(t, "errors"), "A script that keeps trying:\n")
 	loop += "\necho \"$projects\"\n"
 	fine, down, refused := reply(200, `{"projects":[]}`), reply(500, "{}"), reply(403, "{}")
 	busy := reply(429, `{"message":"too many requests"}`, "Retry-After", "45")
