@@ -81,7 +81,8 @@ type failure struct {
 	said    string   // the API's own words, as they appear in the message
 	// retryAfter is how many seconds the API asks to wait before the next try; nil where it does not.
 	retryAfter *int
-	signal     int // the signal's number if the code is codeInterrupted
+	transient  bool // the same request may succeed in a moment
+	signal     int  // the signal's number if the code is codeInterrupted
 }
 
 // fail returns a failure with the given code and message.

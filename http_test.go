@@ -795,7 +795,7 @@ func TestRoomForABodyIsMadeOnce(t *testing.T) {
 		res := &http.Response{ContentLength: test.length,
 			Body: io.NopCloser(io.LimitReader(endlessZeros{}, test.size))}
 		n := allocated(func() {
-			if body, err := readBody(res); err != nil || len(body) != int(test.size) {
+			if body, err := new(client).readBody(res); err != nil || len(body) != int(test.size) {
 				t.Errorf("%d bytes are %d: %v", test.size, len(body), err)
 			}
 		})
