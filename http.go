@@ -251,7 +251,8 @@ func (c *client) transport() *http.Transport {
 		return t
 	}
 	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
-		if variable := c.proxyVariable(); !usableProxy(c.app.getenv(variable)) {
+		variable := c.proxyVariable()
+		if value, _ := c.app.lookenv(variable); !usableProxy(value) {
 			return nil, fail(codeUsageProxy, "%s is not the URL of a proxy", variable).
 				withHint("set %s to a URL such as http://proxy.example:3128", variable)
 		}
@@ -281,7 +282,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 
 // proxyVariable names the variable that net/http takes the proxy of an https request from.
 func (c *client) proxyVariable() string {
-	if c.app.getenv("HTTPS_PROXY") != "" {
+	if value, _ := c.app.lookenv("HTTPS_PROXY"); value != "" { // untrimmed, as net/http reads it
 		return "HTTPS_PROXY"
 	}
 	return "https_proxy"

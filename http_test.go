@@ -1240,7 +1240,8 @@ func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
 	for _, value := range []string{"http://ana:hunt%er2@proxy.example",
 		"http://ana:12#hunter2@proxy.example:3128", "http://ana:12/hunter2@proxy.example",
 		"ana:12?hunter2@proxy.example", "http://", "http://:3128", "ftp://proxy.example",
-		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://"} {
+		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://", " ",
+		" http://proxy.example", "http://proxy.example\n"} {
 		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey,
 			"MICROTICA_API_URL", "https://"+proxiedAPI, "HTTPS_PROXY", value)
 		s.wantError(bad("HTTPS_PROXY"), "project", "list")
