@@ -53,22 +53,26 @@ func (s *shell) retryNotes(message string, asJSON bool) string {
 	return notes.String()
 }
 
+// inForm returns a command line for JSON, or as it is.
+func inForm(asJSON bool, args ...string) []string {
+	if asJSON {
+		return append(slices.Clone(args), "--json")
+	}
+	return args
+}
+
 // wantTried runs a command line as it is and with --json: it must fail with w in both forms, after
 // as many tries, with a note before each wait.
 func (s *shell) wantTried(tries int, w wrong, args ...string) {
 	s.t.Helper()
+	last := w
+	if tries > 1 {
+		last.message += fmt.Sprintf(" (tried %d times)", tries)
+	}
 	for _, asJSON := range []bool{false, true} {
 		s.waits = nil
-		line := args
-		if asJSON {
-			line = append(slices.Clone(args), "--json")
-		}
-		got := s.run(line...)
-		last := w
-		if tries > 1 {
-			last.message += fmt.Sprintf(" (tried %d times)", tries)
-		}
-		want := last.fails("", asJSON)
+		line := inForm(asJSON, args...)
+		got, want := s.run(line...), last.fails("", asJSON)
 		want.stderr = s.retryNotes(w.message, asJSON) + want.stderr
 		if got != want || len(s.waits) != tries-1 {
 			s.t.Errorf("microtica %s, waits %v\n got %s\nwant %s, %d tries",
@@ -211,7 +215,8 @@ func TestABadBaseURLIsRefusedBeforeAnyConnection(t *testing.T) {
 	}
 }
 
-// TestATransientFailureIsRepeated covers what is repeated, after which waits.
+// TestATransientFailureIsRepeated covers what is repeated, after which waits. (What is said of it,
+// and of failures that last, is TestEveryStatusHasItsError's.)
 func TestATransientFailureIsRepeated(t *testing.T) {
 	t.Parallel()
 	ok := reply(200, projectsBody)
@@ -221,35 +226,35 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 			conn.Close()
 		}
 	}
+	const rejected = "error: the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401)"
 	for _, test := range []struct {
 		name   string
 		answer http.HandlerFunc
 		tries  int
-		code   int
-		last   string // the error's message, where it fails
+		last   string // the error, where it fails
 	}{
-		{"429, then well", inTurn(reply(429, ""), ok), 2, 0, ""},
-		{"502 and 504, then well", inTurn(reply(502, ""), reply(504, "<html>"), ok), 3, 0, ""},
-		{"503, then rejected", inTurn(reply(503, ""), reply(401, "")), 2, 3,
-			"the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401) (tried 2 times)"},
-		{"503, then a failure that lasts", inTurn(reply(503, ""), reply(500, "")), 2, 6,
-			"the API failed (HTTP 500) (tried 2 times)"},
-		{"a hang-up, then well", inTurn(hangUp, ok), 2, 0, ""},
-		{"a reset and a 503, then well", inTurn(reset, reply(503, ""), ok), 3, 0, ""},
+		{"429, then well", inTurn(reply(429, ""), ok), 2, ""},
+		{"502 and 504, then well", inTurn(reply(502, ""), reply(504, "<html>"), ok), 3, ""},
+		{"503, then rejected", inTurn(reply(503, ""), reply(401, "")), 2, rejected},
+		{"503, then 500", inTurn(reply(503, ""), reply(500, "")), 2,
+			"error: the API failed (HTTP 500)"},
+		{"a hang-up, then well", inTurn(hangUp, ok), 2, ""},
+		{"a reset and a 503, then well", inTurn(reset, reply(503, ""), ok), 3, ""},
 	} {
 		api := newFakeAPI(t)
 		api.answer("/projects", test.answer)
 		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 		got := s.run("project", "list")
-		lines := strings.Split(got.stderr, "\n")
-		notes := strings.Count(got.stderr, "note: ")
-		if got.code != test.code || (got.stdout == "") != (test.code != 0) ||
-			notes != test.tries-1 || test.last != "" && lines[notes] != "error: "+test.last {
+		notes, failed := strings.Count(got.stderr, "note: "), ""
+		if test.last != "" {
+			failed = test.last + " (tried 2 times)"
+		}
+		if (got.stdout == "") != (failed != "") || notes != test.tries-1 ||
+			strings.Split(got.stderr, "\n")[notes] != failed {
 			t.Errorf("%s: %s", test.name, got)
 		}
 		if seen := len(strings.Fields(api.seen())); seen != test.tries || len(s.waits) != seen-1 {
-			t.Errorf("%s: %d requests, waits %v; want %d requests",
-				test.name, seen, s.waits, test.tries)
+			t.Errorf("%s: %d requests, waits %v", test.name, seen, s.waits)
 		}
 		for i, wait := range s.waits {
 			if least := 500 * time.Millisecond << i; wait < least || wait > least+least/4 {
@@ -257,55 +262,6 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestALastingFailureSaysHowOftenItWasTried compares the notes and the error, whole.
-func TestALastingFailureSaysHowOftenItWasTried(t *testing.T) {
-	t.Parallel()
-	const later = "try again later"
-	const refused = "the API refused the request for the projects (HTTP 408)"
-	for _, test := range []struct {
-		answer http.HandlerFunc
-		tries  int
-		want   wrong
-	}{
-		{reply(503, `{"message":"busy"}`), 3,
-			wrong{"api.server", "the API failed (HTTP 503): busy", later, 503}},
-		{reply(429, ""), 3,
-			wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", later, 429}},
-		{hangUp, 3,
-			wrong{"network.connect", "HOST closed the connection without answering", later, 0}},
-		{reply(500, ""), 1, wrong{"api.server", "the API failed (HTTP 500)", later, 500}},
-		{reply(408, ""), 1, wrong{"api.refused", refused, "", 408}},
-	} {
-		api := newFakeAPI(t)
-		api.answer("/projects", test.answer)
-		test.want.message = strings.Replace(test.want.message, "HOST", api.host(), 1)
-		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-		s.wantTried(test.tries, test.want, "project", "list")
-		if seen := len(strings.Fields(api.seen())); seen != 2*test.tries {
-			t.Errorf("%d requests of two commands, want %d each", seen, test.tries)
-		}
-		quiet := test.want
-		if test.tries > 1 {
-			quiet.message += " (tried 3 times)"
-		}
-		s.want(quiet.fails("", false), "project", "list", "--quiet")
-	}
-}
-
-// retriedAfter returns all that a command leaves which fails with w, with the hint, and in JSON the
-// field, of a Retry-After of so many seconds.
-func (w wrong) retriedAfter(seconds int, asJSON bool) result {
-	if seconds > 0 {
-		w.hint = fmt.Sprintf("try again in %d seconds, as the API asks", seconds)
-	}
-	r := w.fails("", asJSON)
-	if seconds >= 0 {
-		r.stderr = strings.Replace(r.stderr, `"retryAfter":null`,
-			fmt.Sprintf(`"retryAfter":%d`, seconds), 1)
-	}
-	return r
 }
 
 // retryAfterNow is what the clock says when a Retry-After comes.
@@ -323,7 +279,6 @@ var retryAfters = []struct {
 	seconds int
 }{
 	{"1", 1},
-	{"7", 7},
 	{" 007 ", 7},
 	{"30", 30},
 	{"0", 0},
@@ -333,7 +288,6 @@ var retryAfters = []struct {
 	{inSeconds(30), 30},
 	{inSeconds(31), 31},
 	{"31", 31},
-	{"86400", 86400},
 	{"10000000000", 1000000000},
 	{"99999999999999999999999", 1000000000},
 	{"Fri, 31 Dec 9999 23:59:59 GMT", 1000000000},
@@ -352,58 +306,58 @@ var retryAfters = []struct {
 }
 
 // TestRetryAfterIsObeyedWithinReason sends each with a 503 that lasts. Where it makes no sense, the
-// waits are the program's own.
+// waits are the program's own. Then it sends what is not waited for: because it does not fit into
+// the time that is left, or because the status is not one that is repeated.
 func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	t.Parallel()
+	const limit = time.Minute
+	const busy = "the API failed (HTTP 503)"
 	for _, test := range retryAfters {
-		api := newFakeAPI(t)
-		api.answer("/projects", reply(503, "", "Retry-After", test.value))
-		for _, line := range []string{"project list", "project list --json"} {
-			s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-			s.now, s.apiLimit = retryAfterNow, time.Minute
-			w := wrong{"api.server", "the API failed (HTTP 503)", "try again later", 503}
-			tries := 1
-			if test.seconds <= 30 {
-				tries, w.message = 3, w.message+" (tried 3 times)"
-			}
-			got, asJSON := s.run(strings.Fields(line)...), strings.HasSuffix(line, "--json")
-			want := w.retriedAfter(test.seconds, asJSON)
-			want.stderr = s.retryNotes("the API failed (HTTP 503)", asJSON) + want.stderr
-			if seen := len(strings.Fields(api.seen())); got != want || seen != tries {
-				t.Errorf("Retry-After %q: %d requests\n got %s\nwant %s",
-					test.value, seen, got, want)
-			}
-			for _, wait := range s.waits {
-				if test.seconds >= 0 && wait != time.Duration(test.seconds)*time.Second {
-					t.Errorf("Retry-After %q: waits %v", test.value, s.waits)
-				}
-			}
+		tries := 3
+		if test.seconds > 30 {
+			tries = 1
 		}
+		wantAfter(t, limit, test.value, test.seconds, tries,
+			wrong{"api.server", busy, "try again later", 503})
 	}
+	wantAfter(t, 3*time.Second, "20", 20, 1,
+		wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429})
+	wantAfter(t, limit, "20", 20, 1, wrong{"api.server", "the API failed (HTTP 500)", "", 500})
+	wantAfter(t, limit, "20", -1, 1,
+		wrong{"api.refused", "the API refused the request for the projects (HTTP 400)", "", 400})
 }
 
-// TestARetryAfterThatIsNotWaitedForIsNamed is about waits that do not fit into the time that is
-// left, and about statuses that are not repeated.
-func TestARetryAfterThatIsNotWaitedForIsNamed(t *testing.T) {
-	t.Parallel()
+// wantAfter runs a command whose API answers with w's status and that Retry-After, which asks for so
+// many seconds. It must fail with w, the wait in its hint, after as many tries.
+func wantAfter(t *testing.T, limit time.Duration, value string, seconds, tries int, w wrong) {
+	t.Helper()
 	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	s.apiLimit = 3 * time.Second
-	for _, test := range []struct {
-		want    wrong
-		seconds int
-	}{
-		{wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429}, 20},
-		{wrong{"api.server", "the API failed (HTTP 500)", "", 500}, 20},
-		{wrong{"api.refused", "the API refused the request for the projects (HTTP 400)", "", 400},
-			-1},
-	} {
-		api.answer("/projects", reply(test.want.status, "", "Retry-After", "20"))
-		s.want(test.want.retriedAfter(test.seconds, false), "project", "list")
-		s.want(test.want.retriedAfter(test.seconds, true), "project", "list", "--json")
+	api.answer("/projects", reply(w.status, "", "Retry-After", value))
+	field, first := `"retryAfter":null`, w.message
+	if seconds >= 0 {
+		field = fmt.Sprintf(`"retryAfter":%d`, seconds)
 	}
-	if s.waits != nil {
-		t.Errorf("waited %v of 3 s", s.waits)
+	if seconds > 0 {
+		w.hint = fmt.Sprintf("try again in %d seconds, as the API asks", seconds)
+	}
+	if tries > 1 {
+		w.message += fmt.Sprintf(" (tried %d times)", tries)
+	}
+	for _, asJSON := range []bool{false, true} {
+		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+		s.now, s.apiLimit = retryAfterNow, limit
+		got := s.run(inForm(asJSON, "project", "list")...)
+		want := w.fails("", asJSON)
+		want.stderr = s.retryNotes(first, asJSON) +
+			strings.Replace(want.stderr, `"retryAfter":null`, field, 1)
+		if seen := len(strings.Fields(api.seen())); got != want || seen != tries {
+			t.Errorf("Retry-After %q: %d requests\n got %s\nwant %s", value, seen, got, want)
+		}
+		for _, wait := range s.waits {
+			if seconds >= 0 && wait != time.Duration(seconds)*time.Second {
+				t.Errorf("Retry-After %q: waits %v", value, s.waits)
+			}
+		}
 	}
 }
 
@@ -465,46 +419,6 @@ func TestASlowAnswerWithinLoginNamesItsLimit(t *testing.T) {
 func timeout(host string) wrong {
 	return wrong{"network.timeout", "no answer from " + host + " after 0.2 s",
 		"check the network, or try again later", 0}
-}
-
-// TestNoAnswerInTime covers a server that is silent, before or within its answer. The limit is for
-// all requests together.
-func TestNoAnswerInTime(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name  string
-		serve func(net.Conn)
-	}{
-		{"silence", func(conn net.Conn) { readHead(conn) }},
-		{"a head that drips", func(conn net.Conn) {
-			answering("HTTP/1.1 200 OK\r\nX: ")(conn)
-			drip(conn, "x")
-		}},
-		{"a body that drips", func(conn net.Conn) {
-			answering("HTTP/1.1 200 OK\r\n\r\n[")(conn)
-			drip(conn, " ")
-		}},
-		{"hints that drip", func(conn net.Conn) {
-			readHead(conn)
-			drip(conn, "HTTP/1.1 102 Processing\r\n\r\n")
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			server := newRawServer(t, func(conn net.Conn) {
-				test.serve(conn)
-				io.Copy(io.Discard, conn)
-			})
-			s := newRawShell(t, server)
-			s.apiLimit = 200 * time.Millisecond
-			start := time.Now()
-			s.wantError(timeout(server.host), "project", "list")
-			took, n := time.Since(start), server.connections.Load()
-			if n != 2 || took > 10*time.Second {
-				t.Errorf("%d requests in %v for two commands", n, took)
-			}
-		})
-	}
 }
 
 // drip sends text again and again, slowly.
@@ -695,15 +609,22 @@ func TestWhyANetworkFailed(t *testing.T) {
 	}
 }
 
-// TestABrokenAnswerIsNotTheAPIs sends bytes that no server should. What has begun is never asked
-// for again.
-func TestABrokenAnswerIsNotTheAPIs(t *testing.T) {
-	t.Parallel()
+// failingServer is a server that fails in its own way, and the error for it, with HOST for where it
+// listens.
+type failingServer struct {
+	name  string
+	serve func(net.Conn)
+	want  wrong
+}
+
+// brokenAnswers are bytes that no server should send.
+func brokenAnswers() []failingServer {
 	const head = "HTTP/1.1 200 OK\r\n"
 	const chunked = head + "Transfer-Encoding: chunked\r\n\r\n"
 	const tooLarge = "it is larger than 32 MiB"
 	long := strings.Repeat("x", 1<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
+	var servers []failingServer
 	for _, test := range []struct{ name, answer, why string }{
 		{"no content", "HTTP/1.1 204 No Content\r\n\r\n", notJSON},
 		{"a length and nothing", head + "Content-Length: 0\r\n\r\n", notJSON},
@@ -743,24 +664,92 @@ func TestABrokenAnswerIsNotTheAPIs(t *testing.T) {
 		{"a banner", "SSH-2.0-OpenSSH_9.6\x1b[2J\r\n", cut},
 		{"a TLS alert", "\x15\x03\x01\x00\x02\x02\x46", cut},
 	} {
-		server := newRawServer(t, answering(test.answer))
-		newRawShell(t, server).wantError(badAnswer(server.host, test.why, 0), "project", "list")
-		if n := server.connections.Load(); n != 2 { // the text and the JSON form
-			t.Errorf("%s: %d requests for two commands", test.name, n)
+		servers = append(servers,
+			failingServer{test.name, answering(test.answer), badAnswer("HOST", test.why, 0)})
+	}
+	for text, status := range map[string]int{"000": 0, "099": 99, "101": 101} {
+		servers = append(servers, failingServer{"status " + text,
+			answering("HTTP/1.1 " + text + " No\r\n\r\n"),
+			badAnswer("HOST", fmt.Sprintf("its status is %d", status), status)})
+	}
+	return servers
+}
+
+// lateServers do not end their answers. A 101 is one, but its body would be the open connection.
+func lateServers() []failingServer {
+	late := timeout("HOST")
+	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
+	dripping := func(head, text string) func(net.Conn) {
+		return func(conn net.Conn) {
+			answering(head)(conn)
+			drip(conn, text)
+		}
+	}
+	return []failingServer{
+		{"silence", func(conn net.Conn) { readHead(conn) }, late},
+		{"silence in the place of TLS", hello, late},
+		{"a head that drips", dripping("HTTP/1.1 200 OK\r\nX: ", "x"), late},
+		{"a body that drips", dripping("HTTP/1.1 200 OK\r\n\r\n[", " "), late},
+		{"hints that drip", dripping("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
+		{"a switch of protocols", answering("HTTP/1.1 101 Switching Protocols\r\n" +
+			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+			badAnswer("HOST", "its status is 101", 101)},
+	}
+}
+
+// otherProtocols are servers on an https port that do not speak TLS, or not to the end.
+func otherProtocols() []failingServer {
+	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
+	after := func(text string) func(net.Conn) {
+		return func(conn net.Conn) {
+			hello(conn)
+			io.WriteString(conn, text)
+		}
+	}
+	is := func(why string) wrong { return insecure("HOST", why, tlsHint) }
+	return []failingServer{
+		{"plain HTTP", after("HTTP/1.1 400 Bad Request\r\n\r\n"), is("it does not speak TLS")},
+		{"SSH", func(conn net.Conn) {
+			io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
+			hello(conn)
+		}, is("it does not speak TLS")},
+		{"a hang-up", hello, is("the connection was closed")},
+		{"a hang-up within the handshake", after("\x16\x03\x03\x00\x64\x02"),
+			is("the connection was closed")},
+		{"an alert", after("\x15\x03\x03\x00\x02\x02\x28"), is("tls: handshake failure")},
+	}
+}
+
+// TestAServerThatFailsIsAskedOnce goes through all of them. What has begun is never asked for again,
+// and neither is what took all the time or what cannot be trusted.
+func TestAServerThatFailsIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	late := lateServers()
+	for _, test := range slices.Concat(brokenAnswers(), otherProtocols(), late) {
+		isLate := slices.ContainsFunc(late, func(l failingServer) bool { return l.name == test.name })
+		server := newRawServer(t, func(conn net.Conn) {
+			test.serve(conn)
+			if isLate {
+				io.Copy(io.Discard, conn) // until the client hangs up
+			}
+		})
+		s := newRawShell(t, server)
+		if test.want.code == "network.tls" || strings.HasSuffix(test.name, "TLS") {
+			s.with("MICROTICA_API_URL", "https://"+server.host)
+		}
+		if test.want.code == "network.timeout" {
+			s.apiLimit = 200 * time.Millisecond
+		}
+		start := time.Now()
+		test.want.message = strings.Replace(test.want.message, "HOST", server.host, 1)
+		s.wantError(test.want, "project", "list")
+		n, took := server.connections.Load(), time.Since(start)
+		if n != 2 || s.waits != nil || isLate && took > 9*time.Second {
+			t.Errorf("%d requests in %v for two commands", n, took)
 		}
 		if t.Failed() {
 			t.Fatalf("with %s", test.name)
 		}
-	}
-}
-
-// TestAStatusOutsideHTTPIsNotTheAPIs covers those below 200.
-func TestAStatusOutsideHTTPIsNotTheAPIs(t *testing.T) {
-	t.Parallel()
-	for text, status := range map[string]int{"000": 0, "099": 99, "101": 101} {
-		server := newRawServer(t, answering("HTTP/1.1 "+text+" No\r\n\r\n"))
-		want := badAnswer(server.host, fmt.Sprintf("its status is %d", status), status)
-		newRawShell(t, server).wantError(want, "project", "list")
 	}
 }
 
@@ -808,22 +797,6 @@ func TestRoomForABodyIsMadeOnce(t *testing.T) {
 type endlessZeros struct{}
 
 func (endlessZeros) Read(p []byte) (int, error) { return len(p), nil }
-
-// TestASwitchOfProtocolsIsNotWaitedFor is about a 101, whose body would be the open connection.
-func TestASwitchOfProtocolsIsNotWaitedFor(t *testing.T) {
-	t.Parallel()
-	server := newRawServer(t, func(conn net.Conn) {
-		answering("HTTP/1.1 101 Switching Protocols\r\n" +
-			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")(conn)
-		io.Copy(io.Discard, conn) // until the client hangs up
-	})
-	start := time.Now()
-	want := badAnswer(server.host, "its status is 101", 101)
-	newRawShell(t, server).wantError(want, "project", "list")
-	if took := time.Since(start); took > 9*time.Second { // the command's limit would not end it
-		t.Errorf("it took %v", took)
-	}
-}
 
 // TestABannerIsNotTheAPI is a server of another protocol, which speaks first. Once in a thousand
 // times net/http has read that before it expects an answer, and says only that the connection
@@ -890,45 +863,13 @@ func TestNoSecureConnection(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotSpeakTLS covers other servers on an https port.
-func TestWhatDoesNotSpeakTLS(t *testing.T) {
+// TestPlainHTTPOnAnHTTPSPort is about an https server that is asked for http, and says so in its own
+// way.
+func TestPlainHTTPOnAnHTTPSPort(t *testing.T) {
 	t.Parallel()
-	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
-	after := func(text string) func(net.Conn) {
-		return func(conn net.Conn) {
-			hello(conn)
-			io.WriteString(conn, text)
-		}
-	}
-	for _, test := range []struct {
-		name, why string
-		serve     func(net.Conn)
-	}{
-		{"plain HTTP", "it does not speak TLS", after("HTTP/1.1 400 Bad Request\r\n\r\n")},
-		{"SSH", "it does not speak TLS", func(conn net.Conn) {
-			io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
-			hello(conn)
-		}},
-		{"a hang-up", "the connection was closed", hello},
-		{"a hang-up within the handshake", "the connection was closed",
-			after("\x16\x03\x03\x00\x64\x02")},
-		{"an alert", "tls: handshake failure", after("\x15\x03\x03\x00\x02\x02\x28")},
-	} {
-		server := newRawServer(t, test.serve)
-		s := newRawShell(t, server).with("MICROTICA_API_URL", "https://"+server.host)
-		s.wantError(insecure(server.host, test.why, tlsHint), "project", "list")
-		if n := server.connections.Load(); n != 2 || s.waits != nil {
-			t.Errorf("%s: %d connections for two commands, waited %v", test.name, n, s.waits)
-		}
-	}
-	server := newRawServer(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
-	s := newRawShell(t, server).with("MICROTICA_API_URL", "https://"+server.host)
-	s.apiLimit = 200 * time.Millisecond
-	s.wantError(timeout(server.host), "project", "list")
-
-	// The other way round: an https server is asked for http, and says so in its own way.
 	api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{newAuthority(t).good()}})
-	s = newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "http://"+api.host())
+	s := newShell(t, nil)
+	s.with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "http://"+api.host())
 	s.wantError(wrong{"api.refused",
 		"the API refused the request for the projects (HTTP 400)", "", 400}, "project", "list")
 }
