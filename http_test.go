@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -401,20 +399,6 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	}
 }
 
-// TestASlowAnswerWithinLoginNamesItsLimit is about the shorter one.
-func TestASlowAnswerWithinLoginNamesItsLimit(t *testing.T) {
-	t.Parallel()
-	api := newFakeAPI(t)
-	api.answer("/projects", silence)
-	s := newShell(t, api)
-	s.stdin, s.onTerminal = testKey, true
-	s.patience, s.verifyLimit = 50*time.Millisecond, 500*time.Millisecond
-	s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n",
-		"note: waiting for " + api.host() + ", 0.5 s at most\n" +
-			"warning: " + unchecked("no answer from "+api.host()+" after 0.5 s") + "\n", 0},
-		"login")
-}
-
 // timeout is the error for an answer that does not come within the shell's limit of 0.2 s.
 func timeout(host string) wrong {
 	return wrong{"network.timeout", "no answer from " + host + " after 0.2 s",
@@ -431,7 +415,8 @@ func drip(conn net.Conn, text string) {
 	}
 }
 
-// TestLoginWaitsForBothRequestsTogether is about a silent API: the key is saved, unchecked.
+// TestLoginWaitsForBothRequestsTogether is about a silent API: the key is saved, unchecked. The note
+// at a terminal names login's own limit.
 func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	t.Parallel()
 	for _, request := range []string{"/projects", "/me"} {
@@ -445,13 +430,15 @@ func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 			api.answer(request, silence)
 			s := newShell(t, api).save(otherKey)
 			s.stdin, s.verifyLimit = testKey, 700*time.Millisecond
+			s.onTerminal, s.patience = true, 50*time.Millisecond
 			start := time.Now()
 			got := s.run("login")
 			took := time.Since(start)
-			saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
-			if got.code != 0 || got.stdout != saved ||
-				!strings.HasPrefix(got.stderr, "warning: the key was not checked: ") ||
-				!strings.Contains(got.stderr, "no answer from "+api.host()+" after 0.7 s") {
+			host := api.host()
+			if got.code != 0 || got.stdout != "Saved API key mic_d60bea1d to "+s.credentials()+"\n" ||
+				!strings.HasPrefix(got.stderr, "note: waiting for "+host+", 0.7 s at most\n"+
+					"warning: the key was not checked: ") ||
+				!strings.Contains(got.stderr, "no answer from "+host+" after 0.7 s;") {
 				t.Error(got)
 			}
 			if took < 700*time.Millisecond || took > 10*time.Second {
@@ -820,20 +807,25 @@ func TestABannerIsNotTheAPI(t *testing.T) {
 	}
 }
 
+const (
+	unknownAuthority = "its certificate is signed by an unknown authority"
+	wrongTime        = "its certificate has expired or is not yet valid"
+	installHint      = "no CA certificates may be installed (scratch image): " +
+		"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
+	clockHint = "check this machine's clock"
+)
+
+// with returns the configuration of a server that has that certificate.
+func with(certificate tls.Certificate) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{certificate}}
+}
+
 // TestNoSecureConnection covers certificates that do not hold. No failure is repeated, none sends
 // the key.
 func TestNoSecureConnection(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
 	ca, now := newAuthority(t), time.Now()
-	const unknown = "its certificate is signed by an unknown authority"
-	const expired = "its certificate has expired or is not yet valid"
-	const install = "no CA certificates may be installed (scratch image): " +
-		"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
-	const clock = "check this machine's clock"
-	with := func(cert tls.Certificate) *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{cert}}
-	}
 	old := with(ca.good())
 	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	named := func(names ...string) *tls.Config { return with(ca.issue(now, nil, names...)) }
@@ -842,9 +834,9 @@ func TestNoSecureConnection(t *testing.T) {
 		config    *tls.Config
 		why, hint string
 	}{
-		{with(ca.good()), unknown, install},
-		{with(ca.issue(now.Add(-2*time.Hour), loopback)), expired, clock},
-		{with(ca.issue(now.Add(2*time.Hour), loopback)), expired, clock},
+		{with(ca.good()), unknownAuthority, installHint},
+		{with(ca.issue(now.Add(-2*time.Hour), loopback)), wrongTime, clockHint},
+		{with(ca.issue(now.Add(2*time.Hour), loopback)), wrongTime, clockHint},
 		{with(ca.issue(now, both, "api.example.test", "*.example.test")),
 			"its certificate is for api.example.test, *.example.test, 192.0.2.1", tlsHint},
 		{named(testKey + ".example.test"),
@@ -867,7 +859,7 @@ func TestNoSecureConnection(t *testing.T) {
 // way.
 func TestPlainHTTPOnAnHTTPSPort(t *testing.T) {
 	t.Parallel()
-	api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{newAuthority(t).good()}})
+	api := newSecureAPI(t, with(newAuthority(t).good()))
 	s := newShell(t, nil)
 	s.with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "http://"+api.host())
 	s.wantError(wrong{"api.refused",
@@ -879,14 +871,12 @@ func TestPlainHTTPOnAnHTTPSPort(t *testing.T) {
 func TestOnlyHTTP1IsSpoken(t *testing.T) {
 	t.Parallel()
 	offered := make(chan []string, 1)
-	api := unstartedFakeAPI()
-	api = startSecure(t, api, &tls.Config{
-		Certificates: []tls.Certificate{newAuthority(t).good()},
-		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			offered <- hello.SupportedProtos
-			return nil, nil
-		},
-	})
+	config := with(newAuthority(t).good())
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		offered <- hello.SupportedProtos
+		return nil, nil
+	}
+	api := newSecureAPI(t, config)
 	newShell(t, api).with("MICROTICA_TOKEN", testKey).run("project", "list")
 	if got := receive(t, offered); slices.Contains(got, "h2") {
 		t.Errorf("the client offers %q", got)
@@ -897,53 +887,67 @@ func TestOnlyHTTP1IsSpoken(t *testing.T) {
 	}
 }
 
-// secureProcess runs the binary against an API that speaks TLS, for the library reads SSL_CERT_FILE
-// once.
-func secureProcess(t testing.TB, base, certFile string, args ...string) result {
-	t.Helper()
-	home := t.TempDir()
-	env := []string{"HOME=" + home, "MICROTICA_TOKEN=" + testKey, "MICROTICA_API_URL=" + base,
-		"SSL_CERT_FILE=" + certFile, "SSL_CERT_DIR=" + home}
-	return process(t, env, "", args...)
-}
-
 const projectTable = "ID    NAME\n5f1c  shop\n77aa  blog\n"
 
-// TestHTTPSWithAnOwnAuthority covers what a certificate does once its authority is trusted.
+// TestHTTPSWithAnOwnAuthority runs the binary, for the library reads SSL_CERT_FILE once: what a
+// certificate does once its authority is trusted, and hang-ups over TLS, which are repeated before
+// an answer and not within one. A server that asks for the client's certificate says so only after
+// the handshake.
 func TestHTTPSWithAnOwnAuthority(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
 	ca := newAuthority(t)
-	with := func(cert tls.Certificate) *fakeAPI {
-		return newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{cert}})
+	good, wanted := with(ca.good("localhost")), with(ca.good())
+	wanted.ClientAuth = tls.RequireAnyClientCert
+	ok := reply(200, projectsBody)
+	begun := func(w http.ResponseWriter, _ *http.Request) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-")
+			conn.Close()
+		}
 	}
-	good, old := with(ca.good("localhost")), with(ca.issue(time.Now().Add(-2*time.Hour), loopback))
-	unfit := with(ca.clientOnly())
+	const unfit = "tls: failed to verify certificate: " +
+		"x509: certificate specifies an incompatible key usage"
 	none := filepath.Join(t.TempDir(), "none")
-	local := strings.Replace(good.base(), "127.0.0.1", "localhost", 1)
 	for _, test := range []struct {
-		api        *fakeAPI
-		base, file string
-		why, hint  string // "" where it works
+		name, host, file string
+		config           *tls.Config
+		answer           http.HandlerFunc
+		requests         int
+		want             wrong // nothing where it works
 	}{
-		{good, good.base(), ca.file, "", ""},
-		{good, local, ca.file, "", ""},
-		{good, good.base(), none, "its certificate is signed by an unknown authority",
-			"no CA certificates may be installed (scratch image): " +
-				"set SSL_CERT_FILE or copy ca-certificates.crt into the image"},
-		{old, old.base(), ca.file, "its certificate has expired or is not yet valid",
-			"check this machine's clock"},
-		{unfit, unfit.base(), ca.file,
-			"tls: failed to verify certificate: " +
-				"x509: certificate specifies an incompatible key usage", tlsHint},
+		{"an address", "127.0.0.1", ca.file, good, ok, 1, wrong{}},
+		{"localhost", "localhost", ca.file, good, ok, 1, wrong{}},
+		{"no authorities", "127.0.0.1", none, good, ok, 0,
+			insecure("HOST", unknownAuthority, installHint)},
+		{"expired", "127.0.0.1", ca.file, with(ca.issue(time.Now().Add(-2*time.Hour), loopback)),
+			ok, 0, insecure("HOST", wrongTime, clockHint)},
+		{"for clients", "127.0.0.1", ca.file, with(ca.clientOnly()), ok, 0,
+			insecure("HOST", unfit, tlsHint)},
+		{"hang-ups, then well", "127.0.0.1", ca.file, good, inTurn(hangUp, ok), 2, wrong{}},
+		{"an answer cut", "127.0.0.1", ca.file, good, begun, 1, badAnswer("HOST", cut, 0)},
+		{"a certificate wanted", "127.0.0.1", ca.file, wanted, nil, 0,
+			insecure("HOST", "tls: certificate required", tlsHint)},
 	} {
-		want := result{projectTable, "", 0}
-		if test.why != "" {
-			want = insecure(test.api.host(), test.why, test.hint).fails("", false)
-		}
-		if got := secureProcess(t, test.base, test.file, "project", "list"); got != want {
-			t.Errorf("%s\n got %s\nwant %s", test.base, got, want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api := newSecureAPI(t, test.config.Clone())
+			api.answer("/projects", test.answer)
+			home, want := t.TempDir(), result{projectTable, "", 0}
+			if test.want.code != "" {
+				w := test.want
+				w.message = strings.Replace(w.message, "HOST", api.host(), 1)
+				want = w.fails("", false)
+			}
+			base := strings.Replace(api.base(), "127.0.0.1", test.host, 1)
+			got := process(t, []string{"HOME=" + home, "MICROTICA_TOKEN=" + testKey,
+				"MICROTICA_API_URL=" + base, "SSL_CERT_FILE=" + test.file, "SSL_CERT_DIR=" + home},
+				"", "project", "list", "--quiet")
+			seen := len(strings.Fields(api.seen()))
+			if got != want || seen != test.requests {
+				t.Errorf("%d requests\n got %s\nwant %s", seen, got, want)
+			}
+		})
 	}
 }
 
@@ -954,75 +958,7 @@ func (a *authority) clientOnly() tls.Certificate {
 		a.t.Fatal(err)
 	}
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
-}
-
-// TestWhatComesAfterTheHandshake covers hang-ups over TLS: before an answer they are repeated,
-// within one they are not. A server that asks for the client's certificate says so only after the
-// handshake.
-func TestWhatComesAfterTheHandshake(t *testing.T) {
-	t.Parallel()
-	needCertFile(t)
-	ca := newAuthority(t)
-	begun := func(w http.ResponseWriter, _ *http.Request) {
-		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-")
-			conn.Close()
-		}
-	}
-	for _, test := range []struct {
-		name       string
-		answer     http.HandlerFunc
-		clientAuth tls.ClientAuthType
-		tries      int
-		want       func(host string) result
-	}{
-		{"hang-ups, then well", inTurn(hangUp, reply(200, projectsBody)), 0, 2,
-			func(string) result { return result{projectTable, "", 0} }},
-		{"an answer cut", begun, 0, 1,
-			func(host string) result { return badAnswer(host, cut, 0).fails("", false) }},
-		{"a certificate wanted", nil, tls.RequireAnyClientCert, 0, func(host string) result {
-			return insecure(host, "tls: certificate required", tlsHint).fails("", false)
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good()},
-				ClientAuth: test.clientAuth})
-			api.answer("/projects", test.answer)
-			got := secureProcess(t, api.base(), ca.file, "project", "list", "--quiet")
-			seen := len(strings.Fields(api.seen()))
-			if want := test.want(api.host()); got != want || seen != test.tries {
-				t.Errorf("%d requests\n got %s\nwant %s", seen, got, want)
-			}
-		})
-	}
-}
-
-// proxy is a fake of a proxy for https, on loopback. It takes any name for the API's.
-type proxy struct {
-	*rawServer
-	heads chan string // the CONNECT requests
-}
-
-func newProxy(t testing.TB, api string) *proxy {
-	p := &proxy{heads: make(chan string, 10)}
-	p.rawServer = newRawServer(t, func(conn net.Conn) {
-		p.heads <- readHead(conn)
-		to, err := net.Dial("tcp", api)
-		if err != nil {
-			return
-		}
-		defer to.Close()
-		io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
-		go io.Copy(to, conn)
-		io.Copy(conn, to)
-	})
-	return p
+	return a.sign(template)
 }
 
 // TestAProxyGetsNoKey runs the binary through a proxy, for the library reads the variables once.
@@ -1030,17 +966,16 @@ func TestAProxyGetsNoKey(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
 	ca := newAuthority(t)
-	config := &tls.Config{Certificates: []tls.Certificate{ca.good("api.example.test")}}
-	api := newSecureAPI(t, config)
-	p := newProxy(t, api.host())
+	api := newSecureAPI(t, with(ca.good("api.example.test")))
+	proxy := newRawServer(t, tunnelTo(api.host()))
 	env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey, "SSL_CERT_FILE=" + ca.file,
-		"HTTPS_PROXY=http://ana:hunter2@" + p.host,
+		"HTTPS_PROXY=http://ana:hunter2@" + proxy.host,
 		"MICROTICA_API_URL=https://api.example.test" + fakePrefix}
 	want := result{projectTable, "", 0}
 	if got := process(t, env, "", "project", "list"); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	head := receive(t, p.heads)
+	head, _ := proxy.taken() // and what is encrypted
 	if !strings.HasPrefix(head, "CONNECT api.example.test:443 HTTP/1.1\r\n") ||
 		!strings.Contains(head, "Proxy-Authorization: Basic YW5hOmh1bnRlcjI=\r\n") ||
 		strings.Contains(head, "mic_") {
@@ -1071,10 +1006,9 @@ func TestTheDefaultAddressIsCalledAnAssumption(t *testing.T) {
 	} {
 		api := unstartedFakeAPI()
 		api.Config.Handler = test.answer
-		cert := ca.good("api.microtica.com")
-		startSecure(t, api, &tls.Config{Certificates: []tls.Certificate{cert}})
+		startSecure(t, api, with(ca.good("api.microtica.com")))
 		env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey,
-			"SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://" + newProxy(t, api.host()).host}
+			"SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://" + newRawServer(t, tunnelTo(api.host())).host}
 		want := test.want.fails("", true)
 		if got := process(t, env, "", "project", "list", "--json"); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
@@ -1092,11 +1026,8 @@ func wantProxied(t *testing.T, want wrong, variables ...string) {
 	env := append(variables, "HOME="+home, "USERPROFILE="+home, "MICROTICA_TOKEN="+testKey,
 		"MICROTICA_API_URL=https://"+proxiedAPI)
 	for _, asJSON := range []bool{false, true} {
-		args := []string{"project", "list"}
-		if asJSON {
-			args = append(args, "--json")
-		}
-		if got, want := process(t, env, "", args...), want.fails("", asJSON); got != want {
+		got := process(t, env, "", inForm(asJSON, "project", "list")...)
+		if want := want.fails("", asJSON); got != want {
 			t.Errorf("%s\n got %s\nwant %s", variables, got, want)
 		}
 	}
@@ -1114,60 +1045,64 @@ func through(proxy, why string) wrong {
 func TestAProxyThatFailsIsNamed(t *testing.T) {
 	t.Parallel()
 	const notAProxy, ok = "it does not answer as a proxy does", "HTTP/1.1 200 OK\r\n"
-	for _, test := range []struct{ name, answer, why string }{
-		{"a password is needed",
-			"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
+	untrusted := overTLS(newAuthority(t).good(), hello)
+	for _, test := range []struct {
+		name, scheme string
+		serve        func(net.Conn)
+		why          string
+	}{
+		{"a password is needed", "http", answering(
+			"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"),
 			"it answered HTTP 407"},
-		{"hostile text",
-			"HTTP/1.1 502 \x1b]0;x\x07\u202e\r\nContent-Length: 5\r\n\r\n\x1b[2J\n",
+		{"hostile text", "http", answering(
+			"HTTP/1.1 502 \x1b]0;x\x07\u202e\r\nContent-Length: 5\r\n\r\n\x1b[2J\n"),
 			"it answered HTTP 502"},
-		{"a hang-up", "", "the connection was closed"},
-		{"a hang-up in the head", ok, "the connection was closed"},
-		{"no HTTP", "SSH-2.0-\x1b[31mOpenSSH\r\n", notAProxy},
-		{"the password in the status", "HTTP/1.1 Basic YW5hOmh1bnRlcjI=\r\n\r\n", notAProxy},
-		{"the password in a header", ok + "Basic YW5hOmh1bnRlcjI=\r\n\r\n", notAProxy},
-		{"another 2xx", "HTTP/1.1 204 No Content\r\n\r\n", "it answered HTTP 204"},
-		{"a redirect", "HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n",
+		{"a hang-up", "http", answering(""), "the connection was closed"},
+		{"a hang-up in the head", "http", answering(ok), "the connection was closed"},
+		{"no HTTP", "http", answering("SSH-2.0-\x1b[31mOpenSSH\r\n"), notAProxy},
+		{"the password in the status", "http",
+			answering("HTTP/1.1 Basic YW5hOmh1bnRlcjI=\r\n\r\n"), notAProxy},
+		{"the password in a header", "http",
+			answering(ok + "Basic YW5hOmh1bnRlcjI=\r\n\r\n"), notAProxy},
+		{"another 2xx", "http", answering("HTTP/1.1 204 No Content\r\n\r\n"),
+			"it answered HTTP 204"},
+		{"a redirect", "http", answering(
+			"HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n"),
 			"it answered HTTP 302"},
+		{"no TLS", "https", func(conn net.Conn) {
+			hello(conn)
+			io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
+		}, "it does not speak TLS"},
+		{"no SOCKS", "socks5", func(conn net.Conn) {
+			hello(conn)
+			io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
+		}, notAProxy},
+		{"a certificate that is not trusted", "https", untrusted, "its certificate is not trusted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newRawServer(t, answering(test.answer))
-			wantProxied(t, through("http://"+server.host, test.why),
-				"HTTPS_PROXY=http://ana:hunter2@"+server.host)
+			server := newRawServer(t, test.serve)
+			wantProxied(t, through(test.scheme+"://"+server.host, test.why),
+				"HTTPS_PROXY="+test.scheme+"://ana:hunter2@"+server.host)
 			if n := server.connections.Load(); n != 2 {
 				t.Errorf("%d connections for two commands", n)
 			}
 		})
 	}
-}
-
-// TestAProxyOfAnotherKind covers what fails before or after the CONNECT request.
-func TestAProxyOfAnotherKind(t *testing.T) {
-	t.Parallel()
 	closed, refused := closedPort(t)
 	wantProxied(t, through("http://"+closed, refused), "HTTPS_PROXY=http://ana:hunter2@"+closed)
+}
 
+// TestAProxyThatLeadsNowhere is about one that hangs up once it should have led to the API.
+func TestAProxyThatLeadsNowhere(t *testing.T) {
+	t.Parallel()
 	server := newRawServer(t, func(conn net.Conn) {
 		answering("HTTP/1.1 200 OK\r\n\r\n")(conn)
 		conn.Read(make([]byte, 4096)) // what is left unread makes a reset of the close
 	})
 	wantProxied(t, insecure(proxiedAPI, "the connection was closed", tlsHint),
 		"HTTPS_PROXY="+server.host)
-
-	server = newRawServer(t, func(conn net.Conn) {
-		conn.Read(make([]byte, 4096))
-		io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
-	})
-	wantProxied(t, through("https://"+server.host, "it does not speak TLS"),
-		"HTTPS_PROXY=https://ana:hunter2@"+server.host)
-	wantProxied(t, through("socks5://"+server.host, "it does not answer as a proxy does"),
-		"HTTPS_PROXY=socks5://ana:hunter2@"+server.host)
-
-	untrusted := newSecureAPI(t, &tls.Config{
-		Certificates: []tls.Certificate{newAuthority(t).good()}})
-	wantProxied(t, through("https://"+untrusted.host(), "its certificate is not trusted"),
-		"HTTPS_PROXY=https://ana:hunter2@"+untrusted.host())
 }
 
 // TestAVariableThatIsNoProxyIsAUsageError covers values that net/http would pass over, or take the
@@ -1284,27 +1219,17 @@ func TestASignalEndsARequest(t *testing.T) {
 // wantSignalled runs the binary, sends it a signal once asked says so, and compares what it leaves.
 func wantSignalled(t *testing.T, home, host, args string, signal syscall.Signal, asked <-chan bool,
 	want result) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, builtBinary(t), strings.Fields(args)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Env = []string{"HOME=" + home, "MICROTICA_API_URL=http://" + host}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(testKey), &stdout, &stderr
-	if err := cmd.Start(); err != nil {
+	p := program{env: []string{"HOME=" + home, "MICROTICA_API_URL=http://" + host}, stdin: testKey}
+	r, err := p.start(t, strings.Fields(args)...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-asked:
-	case <-ctx.Done():
-		t.Errorf("microtica %s did not ask", args)
-	}
+	receive(t, asked)
 	time.Sleep(20 * time.Millisecond) // until what was sent has come
 	start := time.Now()
-	cmd.Process.Signal(signal)
-	cmd.Wait()
-	took := time.Since(start)
-	got := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
-	if got != want || took > 5*time.Second {
-		t.Errorf("%v to microtica %s, after %v\n got %s\nwant %s", signal, args, took, got, want)
+	r.Process.Signal(signal)
+	if got := r.wait(); got != want || time.Since(start) > 5*time.Second {
+		t.Errorf("%v to microtica %s, after %v\n got %s\nwant %s",
+			signal, args, time.Since(start), got, want)
 	}
 }
