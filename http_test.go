@@ -130,65 +130,41 @@ func TestABaseURLIsAnAddressAndAPrefix(t *testing.T) {
 	}
 }
 
-// Why a base URL is refused.
-const (
-	wrongScheme = "does not start with https://"
-	plainText   = "would send the key unencrypted: http is for a loopback host only"
-	holdsUser   = "contains a user name or password"
-	holdsQuery  = "has a query or a fragment"
-	unparsed    = "cannot be parsed"
-	hostless    = "has no host"
-	badPort     = "has a port outside 1 to 65535"
-)
-
-// badBaseURLs are refused; PORT is one where a server listens.
-var badBaseURLs = []struct{ url, wrong string }{
-	{"canary.example", wrongScheme},
-	{"canary.example/v1", wrongScheme},
-	{"//canary.example", wrongScheme},
-	{"/canary", wrongScheme},
-	{"ftp://canary.example", wrongScheme},
-	{"httpss://canary.example", wrongScheme},
-	{"file:///canary", wrongScheme},
-	{"localhost:8080", wrongScheme},
-	{"canary:hunter2@localhost", wrongScheme},
-	{"https://canary.example/%zz", unparsed},
-	{"https://canary example", unparsed},
-	{"https://canary.example:port", unparsed},
-	{"https://canary.example:-1", unparsed},
-	{"https://canary.example\n/", unparsed},
-	{"https://[::1", unparsed},
-	{"https://canary.example:1:2", unparsed},
-	{"https://canary.example:65s:", unparsed},
-	{"https://can\x1b[31mary.example", unparsed},
-	{"https://ana:hunter2canary@[::1", unparsed},
-	{"https:", hostless},
-	{"https:canary.example", hostless},
-	{"https://", hostless},
-	{"https:///canary", hostless},
-	{"https://:443/canary", hostless},
-	{"https://canary.example:0", badPort},
-	{"https://canary.example:65536", badPort},
-	{"https://canary.example:99999999999999999999", badPort},
-	{"https://canary@canary.example", holdsUser},
-	{"https://ana:hunter2canary@canary.example", holdsUser},
-	{"http://ana:hunter2canary@127.0.0.1:PORT", holdsUser},
-	{"https://@canary.example", holdsUser},
-	{"https://canary.example?", holdsQuery},
-	{"https://canary.example/?token=canary", holdsQuery},
-	{"http://127.0.0.1:PORT/#", holdsQuery},
-	{"http://127.0.0.1:PORT/#canary", holdsQuery},
-	{"https://canary.example/mic_d60bea1d_canary", "contains what looks like a key"},
-	{"http://localho\u017ft", plainText},
-	{"http://canary.example", plainText},
-	{"HTTP://canary.example", plainText},
-	{"http://10.0.0.1", plainText},
-	{"http://0.0.0.0:PORT", plainText},
-	{"http://[::]:PORT", plainText},
-	{"http://127.0.0.1.canary.example:PORT", plainText},
-	{"http://localhost.canary.example:PORT", plainText},
-	{"http://127.1:PORT", plainText},
-	{"http://2130706433:PORT", plainText},
+// badBaseURLs are refused, by the reason; PORT is one where a server listens.
+var badBaseURLs = map[string][]string{
+	"does not start with https://": {
+		"canary.example", "canary.example/v1", "//canary.example", "/canary",
+		"ftp://canary.example", "httpss://canary.example", "file:///canary", "localhost:8080",
+		"canary:hunter2@localhost",
+	},
+	"cannot be parsed": {
+		"https://canary.example/%zz", "https://canary example", "https://canary.example:port",
+		"https://canary.example:-1", "https://canary.example\n/", "https://[::1",
+		"https://canary.example:1:2", "https://canary.example:65s:",
+		"https://can\x1b[31mary.example", "https://ana:hunter2canary@[::1",
+	},
+	"has no host": {
+		"https:", "https:canary.example", "https://", "https:///canary", "https://:443/canary",
+	},
+	"has a port outside 1 to 65535": {
+		"https://canary.example:0", "https://canary.example:65536",
+		"https://canary.example:99999999999999999999",
+	},
+	"contains a user name or password": {
+		"https://canary@canary.example", "https://ana:hunter2canary@canary.example",
+		"http://ana:hunter2canary@127.0.0.1:PORT", "https://@canary.example",
+	},
+	"has a query or a fragment": {
+		"https://canary.example?", "https://canary.example/?token=canary",
+		"http://127.0.0.1:PORT/#", "http://127.0.0.1:PORT/#canary",
+	},
+	"contains what looks like a key": {"https://canary.example/mic_d60bea1d_canary"},
+	"would send the key unencrypted: http is for a loopback host only": {
+		"http://localho\u017ft", "http://canary.example", "HTTP://canary.example",
+		"http://10.0.0.1", "http://0.0.0.0:PORT", "http://[::]:PORT",
+		"http://127.0.0.1.canary.example:PORT", "http://localhost.canary.example:PORT",
+		"http://127.1:PORT", "http://2130706433:PORT",
+	},
 }
 
 // TestABadBaseURLIsRefusedBeforeAnyConnection covers what is no base URL. Nothing of it is shown.
@@ -196,16 +172,18 @@ func TestABadBaseURLIsRefusedBeforeAnyConnection(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, func(net.Conn) {})
 	_, port, _ := net.SplitHostPort(server.host)
-	for _, test := range badBaseURLs {
-		url := strings.ReplaceAll(test.url, "PORT", port)
-		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", url)
-		want := wrong{"usage.url", "MICROTICA_API_URL " + test.wrong,
-			"set MICROTICA_API_URL to a base URL such as https://api.microtica.com", 0}
-		s.wantError(want, "project", "list")
-		s.wantError(want, "whoami")
-		s.wantError(want, "login")
-		if t.Failed() {
-			t.Fatalf("with %q", test.url)
+	for why, urls := range badBaseURLs {
+		for _, url := range urls {
+			url = strings.ReplaceAll(url, "PORT", port)
+			s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", url)
+			want := wrong{"usage.url", "MICROTICA_API_URL " + why,
+				"set MICROTICA_API_URL to a base URL such as https://api.microtica.com", 0}
+			s.wantError(want, "project", "list")
+			s.wantError(want, "whoami")
+			s.wantError(want, "login")
+			if t.Failed() {
+				t.Fatalf("with %q", url)
+			}
 		}
 	}
 	if n := server.connections.Load(); n != 0 {
@@ -270,37 +248,21 @@ func inSeconds(n int) string {
 	return retryAfterNow.Add(time.Duration(n) * time.Second).Format(http.TimeFormat)
 }
 
-// retryAfters are values of the header and what they ask for, in seconds; -1 for what makes no
+// retryAfters are values of the header, by the seconds that they ask for; -1 for what makes no
 // sense.
-var retryAfters = []struct {
-	value   string
-	seconds int
-}{
-	{"1", 1},
-	{" 007 ", 7},
-	{"30", 30},
-	{"0", 0},
-	{inSeconds(0), 0},
-	{inSeconds(5), 5},
-	{retryAfterNow.Add(9 * time.Second).Format(time.RFC850), 9},
-	{inSeconds(30), 30},
-	{inSeconds(31), 31},
-	{"31", 31},
-	{"10000000000", 1000000000},
-	{"99999999999999999999999", 1000000000},
-	{"Fri, 31 Dec 9999 23:59:59 GMT", 1000000000},
-	{"-1", -1},
-	{"-99999999999999999999999", -1},
-	{"99999999999999999999x", -1},
-	{"+5", -1},
-	{"1.5", -1},
-	{"1e3", -1},
-	{"5, 6", -1},
-	{"soon", -1},
-	{"", -1},
-	{inSeconds(-1), -1},
-	{inSeconds(-60), -1},
-	{"2026-09-23T09:07:05Z", -1},
+var retryAfters = map[int][]string{
+	1:          {"1"},
+	7:          {" 007 "},
+	30:         {"30", inSeconds(30)},
+	0:          {"0", inSeconds(0)},
+	5:          {inSeconds(5)},
+	9:          {retryAfterNow.Add(9 * time.Second).Format(time.RFC850)},
+	31:         {inSeconds(31), "31"},
+	1000000000: {"10000000000", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"},
+	-1: {
+		"-1", "-99999999999999999999999", "99999999999999999999x", "+5", "1.5", "1e3", "5, 6",
+		"soon", "", inSeconds(-1), inSeconds(-60), "2026-09-23T09:07:05Z",
+	},
 }
 
 // TestRetryAfterIsObeyedWithinReason sends each with a 503 that lasts. Where it makes no sense, the
@@ -310,13 +272,15 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	t.Parallel()
 	const limit = time.Minute
 	const busy = "the API failed (HTTP 503)"
-	for _, test := range retryAfters {
+	for seconds, values := range retryAfters {
 		tries := 3
-		if test.seconds > 30 {
+		if seconds > 30 {
 			tries = 1
 		}
-		wantAfter(t, limit, test.value, test.seconds, tries,
-			wrong{"api.server", busy, "try again later", 503})
+		for _, value := range values {
+			wantAfter(t, limit, value, seconds, tries,
+				wrong{"api.server", busy, "try again later", 503})
+		}
 	}
 	wantAfter(t, 3*time.Second, "20", 20, 1,
 		wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429})
@@ -325,8 +289,8 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 		wrong{"api.refused", "the API refused the request for the projects (HTTP 400)", "", 400})
 }
 
-// wantAfter runs a command whose API answers with w's status and that Retry-After, which asks for so
-// many seconds. It must fail with w, the wait in its hint, after as many tries.
+// wantAfter runs a command whose API answers with w's status and that Retry-After, which asks for
+// so many seconds. It must fail with w, the wait in its hint, after as many tries.
 func wantAfter(t *testing.T, limit time.Duration, value string, seconds, tries int, w wrong) {
 	t.Helper()
 	api := newFakeAPI(t)
@@ -415,8 +379,8 @@ func drip(conn net.Conn, text string) {
 	}
 }
 
-// TestLoginWaitsForBothRequestsTogether is about a silent API: the key is saved, unchecked. The note
-// at a terminal names login's own limit.
+// TestLoginWaitsForBothRequestsTogether is about a silent API: the key is saved, unchecked. The
+// note at a terminal names login's own limit.
 func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	t.Parallel()
 	for _, request := range []string{"/projects", "/me"} {
@@ -434,8 +398,8 @@ func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 			start := time.Now()
 			got := s.run("login")
 			took := time.Since(start)
-			host := api.host()
-			if got.code != 0 || got.stdout != "Saved API key mic_d60bea1d to "+s.credentials()+"\n" ||
+			host, saved := api.host(), "Saved API key mic_d60bea1d to "+s.credentials()+"\n"
+			if got.code != 0 || got.stdout != saved ||
 				!strings.HasPrefix(got.stderr, "note: waiting for "+host+", 0.7 s at most\n"+
 					"warning: the key was not checked: ") ||
 				!strings.Contains(got.stderr, "no answer from "+host+" after 0.7 s;") {
@@ -662,64 +626,57 @@ func brokenAnswers() []failingServer {
 	return servers
 }
 
+// hello reads what a client says first.
+func hello(conn net.Conn) { conn.Read(make([]byte, 4096)) }
+
+// afterHello returns what reads that, then sends text.
+func afterHello(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		hello(conn)
+		io.WriteString(conn, text)
+	}
+}
+
 // lateServers do not end their answers. A 101 is one, but its body would be the open connection.
 func lateServers() []failingServer {
 	late := timeout("HOST")
-	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
-	dripping := func(head, text string) func(net.Conn) {
-		return func(conn net.Conn) {
-			answering(head)(conn)
-			drip(conn, text)
-		}
+	drips := func(head, text string) func(net.Conn) {
+		return beginning(head, func(conn net.Conn) { drip(conn, text) })
 	}
 	return []failingServer{
-		{"silence", func(conn net.Conn) { readHead(conn) }, late},
-		{"silence in the place of TLS", hello, late},
-		{"a head that drips", dripping("HTTP/1.1 200 OK\r\nX: ", "x"), late},
-		{"a body that drips", dripping("HTTP/1.1 200 OK\r\n\r\n[", " "), late},
-		{"hints that drip", dripping("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
-		{"a switch of protocols", answering("HTTP/1.1 101 Switching Protocols\r\n" +
-			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+		{"silence", silent, late},
+		{"silence in the place of TLS", silent, late},
+		{"a head that drips", drips(okLine+"X: ", "x"), late},
+		{"a body that drips", drips(okLine+"\r\n[", " "), late},
+		{"hints that drip", drips("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
+		{"a switch of protocols", beginning("HTTP/1.1 101 Switching Protocols\r\n"+
+			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", silent),
 			badAnswer("HOST", "its status is 101", 101)},
 	}
 }
 
 // otherProtocols are servers on an https port that do not speak TLS, or not to the end.
 func otherProtocols() []failingServer {
-	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
-	after := func(text string) func(net.Conn) {
-		return func(conn net.Conn) {
-			hello(conn)
-			io.WriteString(conn, text)
-		}
-	}
 	is := func(why string) wrong { return insecure("HOST", why, tlsHint) }
 	return []failingServer{
-		{"plain HTTP", after("HTTP/1.1 400 Bad Request\r\n\r\n"), is("it does not speak TLS")},
+		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), is("it does not speak TLS")},
 		{"SSH", func(conn net.Conn) {
 			io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
 			hello(conn)
 		}, is("it does not speak TLS")},
 		{"a hang-up", hello, is("the connection was closed")},
-		{"a hang-up within the handshake", after("\x16\x03\x03\x00\x64\x02"),
+		{"a hang-up within the handshake", afterHello("\x16\x03\x03\x00\x64\x02"),
 			is("the connection was closed")},
-		{"an alert", after("\x15\x03\x03\x00\x02\x02\x28"), is("tls: handshake failure")},
+		{"an alert", afterHello("\x15\x03\x03\x00\x02\x02\x28"), is("tls: handshake failure")},
 	}
 }
 
-// TestAServerThatFailsIsAskedOnce goes through all of them. What has begun is never asked for again,
-// and neither is what took all the time or what cannot be trusted.
+// TestAServerThatFailsIsAskedOnce goes through all of them. What has begun is never asked for
+// again, and neither is what took all the time or what cannot be trusted.
 func TestAServerThatFailsIsAskedOnce(t *testing.T) {
 	t.Parallel()
-	late := lateServers()
-	for _, test := range slices.Concat(brokenAnswers(), otherProtocols(), late) {
-		isLate := slices.ContainsFunc(late, func(l failingServer) bool { return l.name == test.name })
-		server := newRawServer(t, func(conn net.Conn) {
-			test.serve(conn)
-			if isLate {
-				io.Copy(io.Discard, conn) // until the client hangs up
-			}
-		})
+	for _, test := range slices.Concat(brokenAnswers(), otherProtocols(), lateServers()) {
+		server := newRawServer(t, test.serve)
 		s := newRawShell(t, server)
 		if test.want.code == "network.tls" || strings.HasSuffix(test.name, "TLS") {
 			s.with("MICROTICA_API_URL", "https://"+server.host)
@@ -731,7 +688,7 @@ func TestAServerThatFailsIsAskedOnce(t *testing.T) {
 		test.want.message = strings.Replace(test.want.message, "HOST", server.host, 1)
 		s.wantError(test.want, "project", "list")
 		n, took := server.connections.Load(), time.Since(start)
-		if n != 2 || s.waits != nil || isLate && took > 9*time.Second {
+		if n != 2 || s.waits != nil || took > 9*time.Second { // without the limit's help
 			t.Errorf("%d requests in %v for two commands", n, took)
 		}
 		if t.Failed() {
@@ -855,8 +812,8 @@ func TestNoSecureConnection(t *testing.T) {
 	}
 }
 
-// TestPlainHTTPOnAnHTTPSPort is about an https server that is asked for http, and says so in its own
-// way.
+// TestPlainHTTPOnAnHTTPSPort is about a server that is asked for http where it speaks TLS, and says
+// so in its own way.
 func TestPlainHTTPOnAnHTTPSPort(t *testing.T) {
 	t.Parallel()
 	api := newSecureAPI(t, with(newAuthority(t).good()))
@@ -1007,8 +964,9 @@ func TestTheDefaultAddressIsCalledAnAssumption(t *testing.T) {
 		api := unstartedFakeAPI()
 		api.Config.Handler = test.answer
 		startSecure(t, api, with(ca.good("api.microtica.com")))
+		proxy := newRawServer(t, tunnelTo(api.host()))
 		env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey,
-			"SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://" + newRawServer(t, tunnelTo(api.host())).host}
+			"SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://" + proxy.host}
 		want := test.want.fails("", true)
 		if got := process(t, env, "", "project", "list", "--json"); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
@@ -1045,7 +1003,6 @@ func through(proxy, why string) wrong {
 func TestAProxyThatFailsIsNamed(t *testing.T) {
 	t.Parallel()
 	const notAProxy, ok = "it does not answer as a proxy does", "HTTP/1.1 200 OK\r\n"
-	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
 	untrusted := overTLS(newAuthority(t).good(), hello)
 	for _, test := range []struct {
 		name, scheme string
@@ -1070,14 +1027,8 @@ func TestAProxyThatFailsIsNamed(t *testing.T) {
 		{"a redirect", "http", answering(
 			"HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n"),
 			"it answered HTTP 302"},
-		{"no TLS", "https", func(conn net.Conn) {
-			hello(conn)
-			io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
-		}, "it does not speak TLS"},
-		{"no SOCKS", "socks5", func(conn net.Conn) {
-			hello(conn)
-			io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
-		}, notAProxy},
+		{"no TLS", "https", afterHello("HTTP/1.1 400 No\r\n\r\n"), "it does not speak TLS"},
+		{"no SOCKS", "socks5", afterHello("HTTP/1.1 400 No\r\n\r\n"), notAProxy},
 		{"a certificate that is not trusted", "https", untrusted, "its certificate is not trusted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -1097,10 +1048,7 @@ func TestAProxyThatFailsIsNamed(t *testing.T) {
 // TestAProxyThatLeadsNowhere is about one that hangs up once it should have led to the API.
 func TestAProxyThatLeadsNowhere(t *testing.T) {
 	t.Parallel()
-	server := newRawServer(t, func(conn net.Conn) {
-		answering("HTTP/1.1 200 OK\r\n\r\n")(conn)
-		conn.Read(make([]byte, 4096)) // what is left unread makes a reset of the close
-	})
+	server := newRawServer(t, beginning(okLine+"\r\n", hello)) // unread, it would make a reset
 	wantProxied(t, insecure(proxiedAPI, "the connection was closed", tlsHint),
 		"HTTPS_PROXY="+server.host)
 }
@@ -1116,8 +1064,8 @@ func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
 	for _, value := range []string{"http://ana:hunt%er2@proxy.example",
 		"http://ana:12#hunter2@proxy.example:3128", "http://ana:12/hunter2@proxy.example",
 		"ana:12?hunter2@proxy.example", "http://", "http://:3128", "ftp://proxy.example",
-		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://", " ",
-		" http://proxy.example", "http://proxy.example\n"} {
+		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://",
+		" ", " http://proxy.example", "http://proxy.example\n"} {
 		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey,
 			"MICROTICA_API_URL", "https://"+proxiedAPI, "HTTPS_PROXY", value)
 		s.wantError(bad("HTTPS_PROXY"), "project", "list")
