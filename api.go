@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -21,11 +20,8 @@ func runAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	r.advice = "check the path, which starts at " + c.base.String()
 	answer, err := c.get(ctx, r)
-	var f *failure
-	if errors.As(err, &f) && f.code == codeAPINotFound {
-		f.withHint("check the path, which starts at %s", c.base)
-	}
 	if err != nil {
 		return err
 	}

@@ -271,7 +271,8 @@ var variableName = regexp.MustCompile(`^([A-Z][A-Z0-9]*(_[A-Z0-9]+)*|[a-z]+_prox
 // passes its own parameter on is followed to its callers.
 func (p *checkedProgram) collectVariables(f *facts) {
 	readers := map[types.Object]int{} // which argument is the name
-	for _, name := range []string{"app.getenv", "os.Getenv", "os.LookupEnv", "syscall.Getenv"} {
+	for _, name := range []string{"app.getenv", "app.lookenv", "os.Getenv",
+		"os.LookupEnv", "syscall.Getenv"} {
 		readers[p.object(name)] = 0
 	}
 	delete(readers, nil)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,7 +49,9 @@ type request struct {
 	path    string // below the base URL, escaped, without a slash in front
 	query   string // escaped; "" for none
 	what    string // what is asked for: "the projects"
+	denied  string // the hint of a 403; "" for the general one
 	missing string // what a 404 says is not there; "" where the API always has it
+	advice  string // the hint of that 404
 }
 
 // below returns the request's URL, below base.
@@ -61,11 +65,8 @@ func (r request) below(base *url.URL) *url.URL {
 
 // projects returns the projects that the key can see: an array of objects (GET /projects).
 func (c *client) projects(ctx context.Context) (any, error) {
-	answer, err := c.get(ctx, request{path: "projects", what: "the projects"})
-	var f *failure
-	if errors.As(err, &f) && f.code == codeAPIForbidden {
-		f.withHint("name a project: 'microtica env list --project ID'")
-	}
+	answer, err := c.get(ctx, request{path: "projects", what: "the projects",
+		denied: "name a project: 'microtica env list --project ID'"})
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +84,8 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 		path:    "projects/" + url.PathEscape(project) + "/details",
 		what:    "project " + project,
 		missing: fmt.Sprintf("no project %s that key %v can see", project, c.key),
+		advice:  missingProjectHint(project),
 	})
-	var f *failure
-	if errors.As(err, &f) && f.code == codeAPINotFound {
-		f.withHint("%s", missingProjectHint(project))
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -155,34 +153,32 @@ type keyCheck struct {
 // project-wide access gets, is settled by asking who the key is.
 func (c *client) tryKey(ctx context.Context) keyCheck {
 	list, err := c.projects(ctx)
-	if err == nil {
+	switch codeOf(err) {
+	case nil:
 		return keyCheck{verdict: keyAccepted, projects: length(list)}
-	}
-	var first, second *failure
-	errors.As(err, &first)
-	switch first.code {
 	case codeAuthRejected:
 		return keyCheck{verdict: keyRejected, err: err}
 	case codeAPIForbidden:
 	default:
 		return keyCheck{err: err}
 	}
+	var f *failure
 	err = c.me(ctx)
-	if err == nil {
+	errors.As(err, &f)
+	switch codeOf(err) {
+	case nil:
 		return keyCheck{verdict: keyLimited}
-	}
-	errors.As(err, &second)
-	switch second.code {
 	case codeInterrupted:
 		return keyCheck{err: err}
 	case codeAuthRejected, codeAPIForbidden:
-		return keyCheck{verdict: keyRejected, err: c.rejected(second.status, second.said)}
+		return keyCheck{verdict: keyRejected, err: c.rejected(f.status, f.said)}
 	}
-	first.message = fmt.Sprintf("key %v from %s has no project-wide read access, or does not work "+
-		"at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
-		c.key, c.source, second.message)
-	return keyCheck{err: first.
-		withHint("try again, or check in Microtica's console what the key may do")}
+	unclear := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
+		"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
+		c.key, c.source, f.message).
+		withHint("try again, or check in Microtica's console what the key may do")
+	unclear.status = 403
+	return keyCheck{err: unclear}
 }
 
 // reached reports whether the outcome of a request means that the API itself answered.
@@ -215,9 +211,10 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 	case status == 403:
 		f = fail(codeAPIForbidden, "the API denies key %v from %s access to %s (HTTP 403)%s",
 			c.key, c.source, r.what, said).
-			withHint("give the key read access in Microtica's console")
+			withHint("%s", cmp.Or(r.denied, "give the key read access in Microtica's console"))
 	case status == 404 && r.missing != "" && typeOf(answer) == "object":
-		f = fail(codeAPINotFound, "the API has %s (HTTP 404)%s", r.missing, said)
+		f = fail(codeAPINotFound, "the API has %s (HTTP 404)%s", r.missing, said).
+			withHint("%s", r.advice)
 	case status == 404: // the API has this path, or answers in JSON: this is another server
 		f = c.badResponse("there is no such path (HTTP 404)")
 	case status == 429:
@@ -233,6 +230,7 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 		f = c.badResponse(fmt.Sprintf("its status is %d", status))
 	}
 	f.status, f.said = status, said
+	f.transient = slices.Contains([]int{429, 502, 503, 504}, status)
 	return f
 }
 
@@ -241,25 +239,24 @@ func (c *client) rejected(status int, said string) *failure {
 	f := fail(codeAuthRejected, "the API rejected key %v from %s (HTTP %d)%s",
 		c.key, c.source, status, said)
 	f.status = status
-	if end := c.key.strayEnd(); end != "" {
-		return f.withHint("the key ends with %s: is that part of it?", end)
+	const expired = "; this one may be expired or revoked"
+	fileIsNext := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
+	switch end := c.key.strayEnd(); {
+	case end != "":
+		f.hint = "the key ends with " + end + ": is that part of it?"
+	case c.source == sourceFlag || c.source == sourceStdin:
+		f.hint = "check the key in Microtica's console, " +
+			"or save it all the same with 'microtica login --no-verify'"
+	case strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey():
+		f.hint = "unset " + c.source + " to use the saved key"
+	case c.source == "MICROTICA_TOKEN":
+		f.hint = "set MICROTICA_TOKEN to a key that works" + expired
+	case c.source == "MICROTICA_TOKEN_FILE":
+		f.hint = "set MICROTICA_TOKEN_FILE to a file with a key that works" + expired
+	default:
+		f.hint = "run 'microtica login' with a key that works" + expired
 	}
-	const expired = "this one may be expired or revoked"
-	switch c.source {
-	case sourceFlag, sourceStdin:
-		return f.withHint("check the key in Microtica's console, " +
-			"or save it all the same with 'microtica login --no-verify'")
-	case "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE":
-		next := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
-		if !next && c.app.hasSavedKey() {
-			return f.withHint("unset %s to use the saved key", c.source)
-		}
-		if c.source == "MICROTICA_TOKEN" {
-			return f.withHint("set MICROTICA_TOKEN to a key that works; %s", expired)
-		}
-		return f.withHint("set MICROTICA_TOKEN_FILE to a file with a key that works; %s", expired)
-	}
-	return f.withHint("run 'microtica login' with a key that works; %s", expired)
+	return f
 }
 
 // badResponse returns the failure for an answer that the API would not give.

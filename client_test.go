@@ -85,8 +85,10 @@ func TestA404IsTheAPIsOnlyInJSON(t *testing.T) {
 	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 	for _, body := range []string{"", "<html>Not Found</html>", "[]", "null", `"no"`, "404", "{"} {
 		api.answer("/projects/5f1c/details", reply(404, body))
-		s.wantError(badAnswer(api.host(), "there is no such path (HTTP 404)", 404),
-			"env", "list", "--project", "5f1c")
+		api.answer("/x", reply(404, body))
+		want := badAnswer(api.host(), "there is no such path (HTTP 404)", 404)
+		s.wantError(want, "env", "list", "--project", "5f1c")
+		s.wantError(want, "api", "x")
 	}
 	api.answer("/projects/5f1c/details", reply(404, "{}"))
 	s.wantError(missingProject("5f1c", missingHint, ""), "env", "list", "--project", "5f1c")

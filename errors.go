@@ -78,6 +78,7 @@ type failure struct {
 	status     int      // the HTTP status that caused it, or 0
 	said       string   // the API's own words, as they appear in the message
 	retryAfter *int     // how many seconds the API asks to wait, or nil
+	transient  bool     // the same request may succeed in a moment
 	signal     int      // the signal's number if the code is codeInterrupted
 }
 

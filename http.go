@@ -93,7 +93,7 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	for try := 1; ; try++ {
-		answer, transient, f := c.try(ctx, r)
+		answer, f := c.try(ctx, r)
 		if f == nil {
 			return answer, nil
 		}
@@ -102,7 +102,7 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 			wait = time.Duration(*f.retryAfter) * time.Second
 		}
 		tooLong := wait > maxRetryAfter*time.Second || wait > time.Until(deadline)
-		if !transient || try > c.retries || tooLong {
+		if !f.transient || try > c.retries || tooLong {
 			if try > 1 && f.code != codeInterrupted {
 				f.message += fmt.Sprintf(" (tried %d times)", try)
 			}
@@ -135,9 +135,8 @@ const (
 	answered // with the first byte
 )
 
-// try makes a request once. It reports whether a failure is transient: the same request may succeed
-// in a moment.
-func (c *client) try(ctx context.Context, r request) (answer any, transient bool, f *failure) {
+// try makes a request once.
+func (c *client) try(ctx context.Context, r request) (any, *failure) {
 	defer c.noteIfSlow()()
 	var progress atomic.Int32
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -158,26 +157,19 @@ func (c *client) try(ctx context.Context, r request) (answer any, transient bool
 	// An http.Client would follow redirects, and take the key along.
 	res, err := c.transport().RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		at := progress.Load()
-		f = c.unreachable(ctx, err, at)
-		// The connection ended, and nothing shows that the API has seen the request.
-		return nil, f.code == codeNetworkConnect && at == connected, f
+		return nil, c.unreachable(ctx, err, progress.Load())
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols { // its body is the open connection
-		return nil, false, c.statusFailure(r, res.StatusCode, nil, nil)
+	body := ""
+	if res.StatusCode != http.StatusSwitchingProtocols { // whose body is the open connection
+		if body, err = c.readBody(res); err != nil {
+			return nil, c.unreachable(ctx, err, answered)
+		}
 	}
-	body, err := readBody(res)
-	switch {
-	case errors.Is(err, errTooLong):
-		return nil, false, c.badResponse(err.Error())
-	case err != nil:
-		return nil, false, c.unreachable(ctx, err, answered)
-	}
-	answer, err = parseJSON(maskStrings(body, c.key.mask))
+	answer, err := parseJSON(maskStrings(body, c.key.mask))
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		location, _ := res.Location()
-		f = c.statusFailure(r, res.StatusCode, location, answer)
+		f := c.statusFailure(r, res.StatusCode, location, answer)
 		after, ok := retryAfter(res.Header.Get("Retry-After"), c.app.now())
 		if ok && f.code.retryable {
 			f.retryAfter = &after
@@ -185,19 +177,17 @@ func (c *client) try(ctx context.Context, r request) (answer any, transient bool
 				f.withHint("try again in %d seconds, as the API asks", after)
 			}
 		}
-		return nil, slices.Contains([]int{429, 502, 503, 504}, res.StatusCode), f
+		return nil, f
 	}
 	if err != nil {
-		return nil, false, c.badResponse("it is not JSON")
+		return nil, c.badResponse("it is not JSON")
 	}
-	return answer, false, nil
+	return answer, nil
 }
-
-var errTooLong = fmt.Errorf("it is larger than %d MiB", maxBodyBytes>>20)
 
 // readBody returns the whole body. Its room is made once: a page that is never written costs no
 // memory, and growing a buffer costs three times its content.
-func readBody(res *http.Response) (string, error) {
+func (c *client) readBody(res *http.Response) (string, error) {
 	room := int64(maxBodyBytes + 1)
 	if length := res.ContentLength; length >= 0 {
 		room = min(room, length)
@@ -206,7 +196,7 @@ func readBody(res *http.Response) (string, error) {
 	body.Grow(int(room))
 	_, err := io.Copy(&body, io.LimitReader(res.Body, maxBodyBytes+1))
 	if err == nil && body.Len() > maxBodyBytes {
-		err = errTooLong
+		err = c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
 	}
 	return body.String(), err
 }
@@ -254,7 +244,7 @@ func (c *client) transport() *http.Transport {
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
 			res *http.Response) error {
 			if res.StatusCode != http.StatusOK { // net/http's own error quotes the proxy
-				return proxyStatus(res.StatusCode)
+				return c.proxyFailure(fmt.Sprintf("it answered HTTP %d", res.StatusCode))
 			}
 			return nil
 		},
@@ -263,8 +253,10 @@ func (c *client) transport() *http.Transport {
 		return t
 	}
 	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
-		if !usableProxy(c.app.getenv(c.proxyVariable())) {
-			return nil, errBadProxy
+		variable := c.proxyVariable()
+		if value, _ := c.app.lookenv(variable); !usableProxy(value) {
+			return nil, fail(codeUsageProxy, "%s is not the URL of a proxy", variable).
+				withHint("set %s to a URL such as http://proxy.example:3128", variable)
 		}
 		c.proxy, err = http.ProxyFromEnvironment(req)
 		return c.proxy, err
@@ -277,34 +269,26 @@ func (c *client) transport() *http.Transport {
 // file, and a name server or a hosts file could send the key elsewhere.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var dialer net.Dialer
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || host != "localhost" {
+	host, port, _ := net.SplitHostPort(address)
+	if host != "localhost" {
 		return dialer.DialContext(ctx, network, address)
 	}
 	conn, err := dialer.DialContext(ctx, network, "127.0.0.1:"+port)
-	if err == nil {
-		return conn, nil
+	if err != nil {
+		if conn, err := dialer.DialContext(ctx, network, "[::1]:"+port); err == nil {
+			return conn, nil
+		}
 	}
-	if conn, err := dialer.DialContext(ctx, network, "[::1]:"+port); err == nil {
-		return conn, nil
-	}
-	return nil, err
+	return conn, err
 }
 
 // proxyVariable names the variable that net/http takes the proxy of an https request from.
 func (c *client) proxyVariable() string {
-	if c.app.getenv("HTTPS_PROXY") != "" {
+	if value, _ := c.app.lookenv("HTTPS_PROXY"); value != "" { // untrimmed, as net/http reads it
 		return "HTTPS_PROXY"
 	}
 	return "https_proxy"
 }
-
-var errBadProxy = errors.New("not the URL of a proxy")
-
-// proxyStatus is the error for a proxy that refuses to connect with that HTTP status.
-type proxyStatus int
-
-func (s proxyStatus) Error() string { return fmt.Sprintf("it answered HTTP %d", int(s)) }
 
 // usableProxy reports whether net/http would go to the proxy that text means. Where it cannot parse
 // the URL it connects without one, and of a password with an unescaped # or / it takes the first
@@ -323,7 +307,7 @@ func usableProxy(text string) bool {
 // as progress says.
 func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
 	var (
-		stopped   *failure
+		known     *failure
 		operation *net.OpError
 		dns       *net.DNSError
 		timeout   net.Error
@@ -332,87 +316,78 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" ||
 		c.proxy != nil && progress == connecting
 	switch {
-	case errors.As(context.Cause(ctx), &stopped):
-		return stopped
-	case errors.Is(err, errBadProxy):
-		return fail(codeUsageProxy, "%s is not the URL of a proxy", c.proxyVariable()).
-			withHint("set %s to a URL such as http://proxy.example:3128", c.proxyVariable())
+	case errors.As(context.Cause(ctx), &known): // a signal
+		return known
 	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
 		after := c.limit
 		if ctx.Err() == nil { // the system has a limit of its own
 			after = time.Since(c.began).Round(time.Second)
 		}
 		f := fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after))
-		if !proxied {
-			return f.withHint("check the network, or try again later%s", c.assumption())
+		if proxied {
+			f.message += " through the proxy " + c.proxyName()
+			return f.withHint("check the proxy in %s", c.proxyVariable())
 		}
-		f.message += " through the proxy " + c.proxyName()
-		return f.withHint("check the proxy in %s", c.proxyVariable())
+		return f.withHint("check the network, or try again later%s", c.assumption())
+	case errors.As(err, &known):
+		return known
 	case progress == answered:
 		return c.badResponse("it is cut short or malformed, or its header is too long")
 	case proxied:
-		return fail(codeNetworkProxy, "cannot connect to %s through the proxy %s: %s", host,
-			c.proxyName(), proxyReason(err)).withHint("check the proxy in %s", c.proxyVariable())
+		return c.proxyFailure(c.reason(err, true))
 	case progress == handshakeFailed, operation != nil && operation.Op == "remote error":
 		return c.tlsFailure(err) // a missing client certificate is reported after the handshake
 	case progress == connected:
-		return fail(codeNetworkConnect, "%s closed the connection without answering", host).
-			withHint("try again later")
-	case errors.As(err, &dns):
-		name := c.base.Hostname()
-		return fail(codeNetworkDNS, "cannot resolve %s: %s", name, c.quote(reason(err))).
-			withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+		f := fail(codeNetworkConnect, "%s closed the connection without answering", host)
+		f.transient = true // nothing shows that the API has seen the request
+		return f.withHint("try again later")
 	}
-	return fail(codeNetworkConnect, "cannot connect to %s: %s", host, c.quote(reason(err))).
-		withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
+	f := fail(codeNetworkConnect, "cannot connect to %s: %s", host, c.reason(err, false))
+	if errors.As(err, &dns) {
+		f = fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), c.reason(err, false))
+	}
+	return f.withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
 }
 
-// reason returns what went wrong, without the operation and addresses that net puts before it.
-func reason(err error) string {
-	var operation *net.OpError
+// reason returns what went wrong, without the operation and addresses that net puts before it. Of a
+// proxy it tells nothing that was sent: that may be its password.
+func (c *client) reason(err error, proxied bool) string {
+	var (
+		operation *net.OpError
+		dns       *net.DNSError
+		record    tls.RecordHeaderError
+		untrusted *tls.CertificateVerificationError
+	)
+	local := false
 	for errors.As(err, &operation) {
+		local = slices.Contains([]string{"dial", "read", "write"}, operation.Op)
 		err = operation.Err
 	}
-	var dns *net.DNSError
 	switch {
+	case errors.As(err, &record):
+		return "it does not speak TLS"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host"
 	case errors.As(err, &dns):
-		return dns.Err
+		return c.quote(dns.Err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed"
-	}
-	return err.Error()
-}
-
-// proxyReason returns why a proxy failed, without a byte of what it sent: it may send back its
-// password.
-func proxyReason(err error) string {
-	var (
-		status    proxyStatus
-		record    tls.RecordHeaderError
-		untrusted *tls.CertificateVerificationError
-		operation *net.OpError
-	)
-	for inner := err; errors.As(inner, &operation); {
-		inner = operation.Err
-	}
-	local := operation != nil && slices.Contains([]string{"dial", "read", "write"}, operation.Op)
-	switch {
-	case errors.As(err, &status):
-		return status.Error()
-	case errors.As(err, &record):
-		return "it does not speak TLS"
-	case errors.As(err, &untrusted):
+	case proxied && errors.As(err, &untrusted):
 		return "its certificate is not trusted"
-	case local, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return reason(err)
+	case proxied && !local:
+		return "it does not answer as a proxy does"
 	}
-	return "it does not answer as a proxy does"
+	return c.quote(err.Error())
 }
 
 // proxyName returns the proxy's URL without its password.
 func (c *client) proxyName() string { return c.proxy.Scheme + "://" + c.proxy.Host }
+
+// proxyFailure returns the failure of a proxy that does not lead to the API.
+func (c *client) proxyFailure(why string) *failure {
+	return fail(codeNetworkProxy, "cannot connect to %s through the proxy %s: %s",
+		c.base.Host, c.proxyName(), why).withHint("check the proxy in %s", c.proxyVariable())
+}
 
 // tlsFailure returns the failure of a TLS handshake.
 func (c *client) tlsFailure(err error) *failure {
@@ -421,9 +396,8 @@ func (c *client) tlsFailure(err error) *failure {
 		roots     x509.SystemRootsError
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
-		record    tls.RecordHeaderError
 	)
-	why := c.quote(reason(err))
+	why := c.reason(err, false)
 	hint := "check MICROTICA_API_URL and what stands between here and there" + c.assumption()
 	switch {
 	case errors.As(err, &authority), errors.As(err, &roots):
@@ -445,8 +419,6 @@ func (c *client) tlsFailure(err error) *failure {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		why = "its certificate has expired or is not yet valid"
 		hint = "check this machine's clock"
-	case errors.As(err, &record):
-		why = "it does not speak TLS"
 	}
 	return fail(codeNetworkTLS, "no secure connection to %s: %s", c.base.Host, why).
 		withHint("%s", hint)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -53,22 +51,26 @@ func (s *shell) retryNotes(message string, asJSON bool) string {
 	return notes.String()
 }
 
+// inForm returns a command line for JSON, or as it is.
+func inForm(asJSON bool, args ...string) []string {
+	if asJSON {
+		return append(slices.Clone(args), "--json")
+	}
+	return args
+}
+
 // wantTried runs a command line as it is and with --json: it must fail with w in both forms, after
 // as many tries, with a note before each wait.
 func (s *shell) wantTried(tries int, w wrong, args ...string) {
 	s.t.Helper()
+	last := w
+	if tries > 1 {
+		last.message += fmt.Sprintf(" (tried %d times)", tries)
+	}
 	for _, asJSON := range []bool{false, true} {
 		s.waits = nil
-		line := args
-		if asJSON {
-			line = append(slices.Clone(args), "--json")
-		}
-		got := s.run(line...)
-		last := w
-		if tries > 1 {
-			last.message += fmt.Sprintf(" (tried %d times)", tries)
-		}
-		want := last.fails("", asJSON)
+		line := inForm(asJSON, args...)
+		got, want := s.run(line...), last.fails("", asJSON)
 		want.stderr = s.retryNotes(w.message, asJSON) + want.stderr
 		if got != want || len(s.waits) != tries-1 {
 			s.t.Errorf("microtica %s, waits %v\n got %s\nwant %s, %d tries",
@@ -128,65 +130,41 @@ func TestABaseURLIsAnAddressAndAPrefix(t *testing.T) {
 	}
 }
 
-// Why a base URL is refused.
-const (
-	wrongScheme = "does not start with https://"
-	plainText   = "would send the key unencrypted: http is for a loopback host only"
-	holdsUser   = "contains a user name or password"
-	holdsQuery  = "has a query or a fragment"
-	unparsed    = "cannot be parsed"
-	hostless    = "has no host"
-	badPort     = "has a port outside 1 to 65535"
-)
-
-// badBaseURLs are refused; PORT is one where a server listens.
-var badBaseURLs = []struct{ url, wrong string }{
-	{"canary.example", wrongScheme},
-	{"canary.example/v1", wrongScheme},
-	{"//canary.example", wrongScheme},
-	{"/canary", wrongScheme},
-	{"ftp://canary.example", wrongScheme},
-	{"httpss://canary.example", wrongScheme},
-	{"file:///canary", wrongScheme},
-	{"localhost:8080", wrongScheme},
-	{"canary:hunter2@localhost", wrongScheme},
-	{"https://canary.example/%zz", unparsed},
-	{"https://canary example", unparsed},
-	{"https://canary.example:port", unparsed},
-	{"https://canary.example:-1", unparsed},
-	{"https://canary.example\n/", unparsed},
-	{"https://[::1", unparsed},
-	{"https://canary.example:1:2", unparsed},
-	{"https://canary.example:65s:", unparsed},
-	{"https://can\x1b[31mary.example", unparsed},
-	{"https://ana:hunter2canary@[::1", unparsed},
-	{"https:", hostless},
-	{"https:canary.example", hostless},
-	{"https://", hostless},
-	{"https:///canary", hostless},
-	{"https://:443/canary", hostless},
-	{"https://canary.example:0", badPort},
-	{"https://canary.example:65536", badPort},
-	{"https://canary.example:99999999999999999999", badPort},
-	{"https://canary@canary.example", holdsUser},
-	{"https://ana:hunter2canary@canary.example", holdsUser},
-	{"http://ana:hunter2canary@127.0.0.1:PORT", holdsUser},
-	{"https://@canary.example", holdsUser},
-	{"https://canary.example?", holdsQuery},
-	{"https://canary.example/?token=canary", holdsQuery},
-	{"http://127.0.0.1:PORT/#", holdsQuery},
-	{"http://127.0.0.1:PORT/#canary", holdsQuery},
-	{"https://canary.example/mic_d60bea1d_canary", "contains what looks like a key"},
-	{"http://localho\u017ft", plainText},
-	{"http://canary.example", plainText},
-	{"HTTP://canary.example", plainText},
-	{"http://10.0.0.1", plainText},
-	{"http://0.0.0.0:PORT", plainText},
-	{"http://[::]:PORT", plainText},
-	{"http://127.0.0.1.canary.example:PORT", plainText},
-	{"http://localhost.canary.example:PORT", plainText},
-	{"http://127.1:PORT", plainText},
-	{"http://2130706433:PORT", plainText},
+// badBaseURLs are refused, by the reason; PORT is one where a server listens.
+var badBaseURLs = map[string][]string{
+	"does not start with https://": {
+		"canary.example", "canary.example/v1", "//canary.example", "/canary",
+		"ftp://canary.example", "httpss://canary.example", "file:///canary", "localhost:8080",
+		"canary:hunter2@localhost",
+	},
+	"cannot be parsed": {
+		"https://canary.example/%zz", "https://canary example", "https://canary.example:port",
+		"https://canary.example:-1", "https://canary.example\n/", "https://[::1",
+		"https://canary.example:1:2", "https://canary.example:65s:",
+		"https://can\x1b[31mary.example", "https://ana:hunter2canary@[::1",
+	},
+	"has no host": {
+		"https:", "https:canary.example", "https://", "https:///canary", "https://:443/canary",
+	},
+	"has a port outside 1 to 65535": {
+		"https://canary.example:0", "https://canary.example:65536",
+		"https://canary.example:99999999999999999999",
+	},
+	"contains a user name or password": {
+		"https://canary@canary.example", "https://ana:hunter2canary@canary.example",
+		"http://ana:hunter2canary@127.0.0.1:PORT", "https://@canary.example",
+	},
+	"has a query or a fragment": {
+		"https://canary.example?", "https://canary.example/?token=canary",
+		"http://127.0.0.1:PORT/#", "http://127.0.0.1:PORT/#canary",
+	},
+	"contains what looks like a key": {"https://canary.example/mic_d60bea1d_canary"},
+	"would send the key unencrypted: http is for a loopback host only": {
+		"http://localho\u017ft", "http://canary.example", "HTTP://canary.example",
+		"http://10.0.0.1", "http://0.0.0.0:PORT", "http://[::]:PORT",
+		"http://127.0.0.1.canary.example:PORT", "http://localhost.canary.example:PORT",
+		"http://127.1:PORT", "http://2130706433:PORT",
+	},
 }
 
 // TestABadBaseURLIsRefusedBeforeAnyConnection covers what is no base URL. Nothing of it is shown.
@@ -194,16 +172,18 @@ func TestABadBaseURLIsRefusedBeforeAnyConnection(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, func(net.Conn) {})
 	_, port, _ := net.SplitHostPort(server.host)
-	for _, test := range badBaseURLs {
-		url := strings.ReplaceAll(test.url, "PORT", port)
-		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", url)
-		want := wrong{"usage.url", "MICROTICA_API_URL " + test.wrong,
-			"set MICROTICA_API_URL to a base URL such as https://api.microtica.com", 0}
-		s.wantError(want, "project", "list")
-		s.wantError(want, "whoami")
-		s.wantError(want, "login")
-		if t.Failed() {
-			t.Fatalf("with %q", test.url)
+	for why, urls := range badBaseURLs {
+		for _, url := range urls {
+			url = strings.ReplaceAll(url, "PORT", port)
+			s := newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", url)
+			want := wrong{"usage.url", "MICROTICA_API_URL " + why,
+				"set MICROTICA_API_URL to a base URL such as https://api.microtica.com", 0}
+			s.wantError(want, "project", "list")
+			s.wantError(want, "whoami")
+			s.wantError(want, "login")
+			if t.Failed() {
+				t.Fatalf("with %q", url)
+			}
 		}
 	}
 	if n := server.connections.Load(); n != 0 {
@@ -211,7 +191,8 @@ func TestABadBaseURLIsRefusedBeforeAnyConnection(t *testing.T) {
 	}
 }
 
-// TestATransientFailureIsRepeated covers what is repeated, after which waits.
+// TestATransientFailureIsRepeated covers what is repeated, after which waits. (What is said of it,
+// and of failures that last, is TestEveryStatusHasItsError's.)
 func TestATransientFailureIsRepeated(t *testing.T) {
 	t.Parallel()
 	ok := reply(200, projectsBody)
@@ -221,35 +202,35 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 			conn.Close()
 		}
 	}
+	const rejected = "error: the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401)"
 	for _, test := range []struct {
 		name   string
 		answer http.HandlerFunc
 		tries  int
-		code   int
-		last   string // the error's message, where it fails
+		last   string // the error, where it fails
 	}{
-		{"429, then well", inTurn(reply(429, ""), ok), 2, 0, ""},
-		{"502 and 504, then well", inTurn(reply(502, ""), reply(504, "<html>"), ok), 3, 0, ""},
-		{"503, then rejected", inTurn(reply(503, ""), reply(401, "")), 2, 3,
-			"the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401) (tried 2 times)"},
-		{"503, then a failure that lasts", inTurn(reply(503, ""), reply(500, "")), 2, 6,
-			"the API failed (HTTP 500) (tried 2 times)"},
-		{"a hang-up, then well", inTurn(hangUp, ok), 2, 0, ""},
-		{"a reset and a 503, then well", inTurn(reset, reply(503, ""), ok), 3, 0, ""},
+		{"429, then well", inTurn(reply(429, ""), ok), 2, ""},
+		{"502 and 504, then well", inTurn(reply(502, ""), reply(504, "<html>"), ok), 3, ""},
+		{"503, then rejected", inTurn(reply(503, ""), reply(401, "")), 2, rejected},
+		{"503, then 500", inTurn(reply(503, ""), reply(500, "")), 2,
+			"error: the API failed (HTTP 500)"},
+		{"a hang-up, then well", inTurn(hangUp, ok), 2, ""},
+		{"a reset and a 503, then well", inTurn(reset, reply(503, ""), ok), 3, ""},
 	} {
 		api := newFakeAPI(t)
 		api.answer("/projects", test.answer)
 		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 		got := s.run("project", "list")
-		lines := strings.Split(got.stderr, "\n")
-		notes := strings.Count(got.stderr, "note: ")
-		if got.code != test.code || (got.stdout == "") != (test.code != 0) ||
-			notes != test.tries-1 || test.last != "" && lines[notes] != "error: "+test.last {
+		notes, failed := strings.Count(got.stderr, "note: "), ""
+		if test.last != "" {
+			failed = test.last + " (tried 2 times)"
+		}
+		if (got.stdout == "") != (failed != "") || notes != test.tries-1 ||
+			strings.Split(got.stderr, "\n")[notes] != failed {
 			t.Errorf("%s: %s", test.name, got)
 		}
 		if seen := len(strings.Fields(api.seen())); seen != test.tries || len(s.waits) != seen-1 {
-			t.Errorf("%s: %d requests, waits %v; want %d requests",
-				test.name, seen, s.waits, test.tries)
+			t.Errorf("%s: %d requests, waits %v", test.name, seen, s.waits)
 		}
 		for i, wait := range s.waits {
 			if least := 500 * time.Millisecond << i; wait < least || wait > least+least/4 {
@@ -257,55 +238,6 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestALastingFailureSaysHowOftenItWasTried compares the notes and the error, whole.
-func TestALastingFailureSaysHowOftenItWasTried(t *testing.T) {
-	t.Parallel()
-	const later = "try again later"
-	const refused = "the API refused the request for the projects (HTTP 408)"
-	for _, test := range []struct {
-		answer http.HandlerFunc
-		tries  int
-		want   wrong
-	}{
-		{reply(503, `{"message":"busy"}`), 3,
-			wrong{"api.server", "the API failed (HTTP 503): busy", later, 503}},
-		{reply(429, ""), 3,
-			wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", later, 429}},
-		{hangUp, 3,
-			wrong{"network.connect", "HOST closed the connection without answering", later, 0}},
-		{reply(500, ""), 1, wrong{"api.server", "the API failed (HTTP 500)", later, 500}},
-		{reply(408, ""), 1, wrong{"api.refused", refused, "", 408}},
-	} {
-		api := newFakeAPI(t)
-		api.answer("/projects", test.answer)
-		test.want.message = strings.Replace(test.want.message, "HOST", api.host(), 1)
-		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-		s.wantTried(test.tries, test.want, "project", "list")
-		if seen := len(strings.Fields(api.seen())); seen != 2*test.tries {
-			t.Errorf("%d requests of two commands, want %d each", seen, test.tries)
-		}
-		quiet := test.want
-		if test.tries > 1 {
-			quiet.message += " (tried 3 times)"
-		}
-		s.want(quiet.fails("", false), "project", "list", "--quiet")
-	}
-}
-
-// retriedAfter returns all that a command leaves which fails with w, with the hint, and in JSON the
-// field, of a Retry-After of so many seconds.
-func (w wrong) retriedAfter(seconds int, asJSON bool) result {
-	if seconds > 0 {
-		w.hint = fmt.Sprintf("try again in %d seconds, as the API asks", seconds)
-	}
-	r := w.fails("", asJSON)
-	if seconds >= 0 {
-		r.stderr = strings.Replace(r.stderr, `"retryAfter":null`,
-			fmt.Sprintf(`"retryAfter":%d`, seconds), 1)
-	}
-	return r
 }
 
 // retryAfterNow is what the clock says when a Retry-After comes.
@@ -316,94 +248,78 @@ func inSeconds(n int) string {
 	return retryAfterNow.Add(time.Duration(n) * time.Second).Format(http.TimeFormat)
 }
 
-// retryAfters are values of the header and what they ask for, in seconds; -1 for what makes no
+// retryAfters are values of the header, by the seconds that they ask for; -1 for what makes no
 // sense.
-var retryAfters = []struct {
-	value   string
-	seconds int
-}{
-	{"1", 1},
-	{"7", 7},
-	{" 007 ", 7},
-	{"30", 30},
-	{"0", 0},
-	{inSeconds(0), 0},
-	{inSeconds(5), 5},
-	{retryAfterNow.Add(9 * time.Second).Format(time.RFC850), 9},
-	{inSeconds(30), 30},
-	{inSeconds(31), 31},
-	{"31", 31},
-	{"86400", 86400},
-	{"10000000000", 1000000000},
-	{"99999999999999999999999", 1000000000},
-	{"Fri, 31 Dec 9999 23:59:59 GMT", 1000000000},
-	{"-1", -1},
-	{"-99999999999999999999999", -1},
-	{"99999999999999999999x", -1},
-	{"+5", -1},
-	{"1.5", -1},
-	{"1e3", -1},
-	{"5, 6", -1},
-	{"soon", -1},
-	{"", -1},
-	{inSeconds(-1), -1},
-	{inSeconds(-60), -1},
-	{"2026-09-23T09:07:05Z", -1},
+var retryAfters = map[int][]string{
+	1:          {"1"},
+	7:          {" 007 "},
+	30:         {"30", inSeconds(30)},
+	0:          {"0", inSeconds(0)},
+	5:          {inSeconds(5)},
+	9:          {retryAfterNow.Add(9 * time.Second).Format(time.RFC850)},
+	31:         {inSeconds(31), "31"},
+	1000000000: {"10000000000", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"},
+	-1: {
+		"-1", "-99999999999999999999999", "99999999999999999999x", "+5", "1.5", "1e3", "5, 6",
+		"soon", "", inSeconds(-1), inSeconds(-60), "2026-09-23T09:07:05Z",
+	},
 }
 
 // TestRetryAfterIsObeyedWithinReason sends each with a 503 that lasts. Where it makes no sense, the
-// waits are the program's own.
+// waits are the program's own. Then it sends what is not waited for: because it does not fit into
+// the time that is left, or because the status is not one that is repeated.
 func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	t.Parallel()
-	for _, test := range retryAfters {
-		api := newFakeAPI(t)
-		api.answer("/projects", reply(503, "", "Retry-After", test.value))
-		for _, line := range []string{"project list", "project list --json"} {
-			s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-			s.now, s.apiLimit = retryAfterNow, time.Minute
-			w := wrong{"api.server", "the API failed (HTTP 503)", "try again later", 503}
-			tries := 1
-			if test.seconds <= 30 {
-				tries, w.message = 3, w.message+" (tried 3 times)"
-			}
-			got, asJSON := s.run(strings.Fields(line)...), strings.HasSuffix(line, "--json")
-			want := w.retriedAfter(test.seconds, asJSON)
-			want.stderr = s.retryNotes("the API failed (HTTP 503)", asJSON) + want.stderr
-			if seen := len(strings.Fields(api.seen())); got != want || seen != tries {
-				t.Errorf("Retry-After %q: %d requests\n got %s\nwant %s",
-					test.value, seen, got, want)
-			}
-			for _, wait := range s.waits {
-				if test.seconds >= 0 && wait != time.Duration(test.seconds)*time.Second {
-					t.Errorf("Retry-After %q: waits %v", test.value, s.waits)
-				}
-			}
+	const limit = time.Minute
+	const busy = "the API failed (HTTP 503)"
+	for seconds, values := range retryAfters {
+		tries := 3
+		if seconds > 30 {
+			tries = 1
+		}
+		for _, value := range values {
+			wantAfter(t, limit, value, seconds, tries,
+				wrong{"api.server", busy, "try again later", 503})
 		}
 	}
+	wantAfter(t, 3*time.Second, "20", 20, 1,
+		wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429})
+	wantAfter(t, limit, "20", 20, 1, wrong{"api.server", "the API failed (HTTP 500)", "", 500})
+	wantAfter(t, limit, "20", -1, 1,
+		wrong{"api.refused", "the API refused the request for the projects (HTTP 400)", "", 400})
 }
 
-// TestARetryAfterThatIsNotWaitedForIsNamed is about waits that do not fit into the time that is
-// left, and about statuses that are not repeated.
-func TestARetryAfterThatIsNotWaitedForIsNamed(t *testing.T) {
-	t.Parallel()
+// wantAfter runs a command whose API answers with w's status and that Retry-After, which asks for
+// so many seconds. It must fail with w, the wait in its hint, after as many tries.
+func wantAfter(t *testing.T, limit time.Duration, value string, seconds, tries int, w wrong) {
+	t.Helper()
 	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	s.apiLimit = 3 * time.Second
-	for _, test := range []struct {
-		want    wrong
-		seconds int
-	}{
-		{wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429}, 20},
-		{wrong{"api.server", "the API failed (HTTP 500)", "", 500}, 20},
-		{wrong{"api.refused", "the API refused the request for the projects (HTTP 400)", "", 400},
-			-1},
-	} {
-		api.answer("/projects", reply(test.want.status, "", "Retry-After", "20"))
-		s.want(test.want.retriedAfter(test.seconds, false), "project", "list")
-		s.want(test.want.retriedAfter(test.seconds, true), "project", "list", "--json")
+	api.answer("/projects", reply(w.status, "", "Retry-After", value))
+	field, first := `"retryAfter":null`, w.message
+	if seconds >= 0 {
+		field = fmt.Sprintf(`"retryAfter":%d`, seconds)
 	}
-	if s.waits != nil {
-		t.Errorf("waited %v of 3 s", s.waits)
+	if seconds > 0 {
+		w.hint = fmt.Sprintf("try again in %d seconds, as the API asks", seconds)
+	}
+	if tries > 1 {
+		w.message += fmt.Sprintf(" (tried %d times)", tries)
+	}
+	for _, asJSON := range []bool{false, true} {
+		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+		s.now, s.apiLimit = retryAfterNow, limit
+		got := s.run(inForm(asJSON, "project", "list")...)
+		want := w.fails("", asJSON)
+		want.stderr = s.retryNotes(first, asJSON) +
+			strings.Replace(want.stderr, `"retryAfter":null`, field, 1)
+		if seen := len(strings.Fields(api.seen())); got != want || seen != tries {
+			t.Errorf("Retry-After %q: %d requests\n got %s\nwant %s", value, seen, got, want)
+		}
+		for _, wait := range s.waits {
+			if seconds >= 0 && wait != time.Duration(seconds)*time.Second {
+				t.Errorf("Retry-After %q: waits %v", value, s.waits)
+			}
+		}
 	}
 }
 
@@ -447,64 +363,10 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	}
 }
 
-// TestASlowAnswerWithinLoginNamesItsLimit is about the shorter one.
-func TestASlowAnswerWithinLoginNamesItsLimit(t *testing.T) {
-	t.Parallel()
-	api := newFakeAPI(t)
-	api.answer("/projects", silence)
-	s := newShell(t, api)
-	s.stdin, s.onTerminal = testKey, true
-	s.patience, s.verifyLimit = 50*time.Millisecond, 500*time.Millisecond
-	s.want(result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n",
-		"note: waiting for " + api.host() + ", 0.5 s at most\n" +
-			"warning: " + unchecked("no answer from "+api.host()+" after 0.5 s") + "\n", 0},
-		"login")
-}
-
 // timeout is the error for an answer that does not come within the shell's limit of 0.2 s.
 func timeout(host string) wrong {
 	return wrong{"network.timeout", "no answer from " + host + " after 0.2 s",
 		"check the network, or try again later", 0}
-}
-
-// TestNoAnswerInTime covers a server that is silent, before or within its answer. The limit is for
-// all requests together.
-func TestNoAnswerInTime(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name  string
-		serve func(net.Conn)
-	}{
-		{"silence", func(conn net.Conn) { readHead(conn) }},
-		{"a head that drips", func(conn net.Conn) {
-			answering("HTTP/1.1 200 OK\r\nX: ")(conn)
-			drip(conn, "x")
-		}},
-		{"a body that drips", func(conn net.Conn) {
-			answering("HTTP/1.1 200 OK\r\n\r\n[")(conn)
-			drip(conn, " ")
-		}},
-		{"hints that drip", func(conn net.Conn) {
-			readHead(conn)
-			drip(conn, "HTTP/1.1 102 Processing\r\n\r\n")
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			server := newRawServer(t, func(conn net.Conn) {
-				test.serve(conn)
-				io.Copy(io.Discard, conn)
-			})
-			s := newRawShell(t, server)
-			s.apiLimit = 200 * time.Millisecond
-			start := time.Now()
-			s.wantError(timeout(server.host), "project", "list")
-			took, n := time.Since(start), server.connections.Load()
-			if n != 2 || took > 10*time.Second {
-				t.Errorf("%d requests in %v for two commands", n, took)
-			}
-		})
-	}
 }
 
 // drip sends text again and again, slowly.
@@ -517,7 +379,8 @@ func drip(conn net.Conn, text string) {
 	}
 }
 
-// TestLoginWaitsForBothRequestsTogether is about a silent API: the key is saved, unchecked.
+// TestLoginWaitsForBothRequestsTogether is about a silent API: the key is saved, unchecked. The
+// note at a terminal names login's own limit.
 func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	t.Parallel()
 	for _, request := range []string{"/projects", "/me"} {
@@ -531,13 +394,15 @@ func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 			api.answer(request, silence)
 			s := newShell(t, api).save(otherKey)
 			s.stdin, s.verifyLimit = testKey, 700*time.Millisecond
+			s.onTerminal, s.patience = true, 50*time.Millisecond
 			start := time.Now()
 			got := s.run("login")
 			took := time.Since(start)
-			saved := "Saved API key mic_d60bea1d to " + s.credentials() + "\n"
+			host, saved := api.host(), "Saved API key mic_d60bea1d to "+s.credentials()+"\n"
 			if got.code != 0 || got.stdout != saved ||
-				!strings.HasPrefix(got.stderr, "warning: the key was not checked: ") ||
-				!strings.Contains(got.stderr, "no answer from "+api.host()+" after 0.7 s") {
+				!strings.HasPrefix(got.stderr, "note: waiting for "+host+", 0.7 s at most\n"+
+					"warning: the key was not checked: ") ||
+				!strings.Contains(got.stderr, "no answer from "+host+" after 0.7 s;") {
 				t.Error(got)
 			}
 			if took < 700*time.Millisecond || took > 10*time.Second {
@@ -695,15 +560,22 @@ func TestWhyANetworkFailed(t *testing.T) {
 	}
 }
 
-// TestABrokenAnswerIsNotTheAPIs sends bytes that no server should. What has begun is never asked
-// for again.
-func TestABrokenAnswerIsNotTheAPIs(t *testing.T) {
-	t.Parallel()
+// failingServer is a server that fails in its own way, and the error for it, with HOST for where it
+// listens.
+type failingServer struct {
+	name  string
+	serve func(net.Conn)
+	want  wrong
+}
+
+// brokenAnswers are bytes that no server should send.
+func brokenAnswers() []failingServer {
 	const head = "HTTP/1.1 200 OK\r\n"
 	const chunked = head + "Transfer-Encoding: chunked\r\n\r\n"
 	const tooLarge = "it is larger than 32 MiB"
 	long := strings.Repeat("x", 1<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
+	var servers []failingServer
 	for _, test := range []struct{ name, answer, why string }{
 		{"no content", "HTTP/1.1 204 No Content\r\n\r\n", notJSON},
 		{"a length and nothing", head + "Content-Length: 0\r\n\r\n", notJSON},
@@ -743,24 +615,85 @@ func TestABrokenAnswerIsNotTheAPIs(t *testing.T) {
 		{"a banner", "SSH-2.0-OpenSSH_9.6\x1b[2J\r\n", cut},
 		{"a TLS alert", "\x15\x03\x01\x00\x02\x02\x46", cut},
 	} {
-		server := newRawServer(t, answering(test.answer))
-		newRawShell(t, server).wantError(badAnswer(server.host, test.why, 0), "project", "list")
-		if n := server.connections.Load(); n != 2 { // the text and the JSON form
-			t.Errorf("%s: %d requests for two commands", test.name, n)
+		servers = append(servers,
+			failingServer{test.name, answering(test.answer), badAnswer("HOST", test.why, 0)})
+	}
+	for text, status := range map[string]int{"000": 0, "099": 99, "101": 101} {
+		servers = append(servers, failingServer{"status " + text,
+			answering("HTTP/1.1 " + text + " No\r\n\r\n"),
+			badAnswer("HOST", fmt.Sprintf("its status is %d", status), status)})
+	}
+	return servers
+}
+
+// hello reads what a client says first.
+func hello(conn net.Conn) { conn.Read(make([]byte, 4096)) }
+
+// afterHello returns what reads that, then sends text.
+func afterHello(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		hello(conn)
+		io.WriteString(conn, text)
+	}
+}
+
+// lateServers do not end their answers. A 101 is one, but its body would be the open connection.
+func lateServers() []failingServer {
+	late := timeout("HOST")
+	drips := func(head, text string) func(net.Conn) {
+		return beginning(head, func(conn net.Conn) { drip(conn, text) })
+	}
+	return []failingServer{
+		{"silence", silent, late},
+		{"silence in the place of TLS", silent, late},
+		{"a head that drips", drips(okLine+"X: ", "x"), late},
+		{"a body that drips", drips(okLine+"\r\n[", " "), late},
+		{"hints that drip", drips("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
+		{"a switch of protocols", beginning("HTTP/1.1 101 Switching Protocols\r\n"+
+			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", silent),
+			badAnswer("HOST", "its status is 101", 101)},
+	}
+}
+
+// otherProtocols are servers on an https port that do not speak TLS, or not to the end.
+func otherProtocols() []failingServer {
+	is := func(why string) wrong { return insecure("HOST", why, tlsHint) }
+	return []failingServer{
+		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), is("it does not speak TLS")},
+		{"SSH", func(conn net.Conn) {
+			io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
+			hello(conn)
+		}, is("it does not speak TLS")},
+		{"a hang-up", hello, is("the connection was closed")},
+		{"a hang-up within the handshake", afterHello("\x16\x03\x03\x00\x64\x02"),
+			is("the connection was closed")},
+		{"an alert", afterHello("\x15\x03\x03\x00\x02\x02\x28"), is("tls: handshake failure")},
+	}
+}
+
+// TestAServerThatFailsIsAskedOnce goes through all of them. What has begun is never asked for
+// again, and neither is what took all the time or what cannot be trusted.
+func TestAServerThatFailsIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	for _, test := range slices.Concat(brokenAnswers(), otherProtocols(), lateServers()) {
+		server := newRawServer(t, test.serve)
+		s := newRawShell(t, server)
+		if test.want.code == "network.tls" || strings.HasSuffix(test.name, "TLS") {
+			s.with("MICROTICA_API_URL", "https://"+server.host)
+		}
+		if test.want.code == "network.timeout" {
+			s.apiLimit = 200 * time.Millisecond
+		}
+		start := time.Now()
+		test.want.message = strings.Replace(test.want.message, "HOST", server.host, 1)
+		s.wantError(test.want, "project", "list")
+		n, took := server.connections.Load(), time.Since(start)
+		if n != 2 || s.waits != nil || took > 9*time.Second { // without the limit's help
+			t.Errorf("%d requests in %v for two commands", n, took)
 		}
 		if t.Failed() {
 			t.Fatalf("with %s", test.name)
 		}
-	}
-}
-
-// TestAStatusOutsideHTTPIsNotTheAPIs covers those below 200.
-func TestAStatusOutsideHTTPIsNotTheAPIs(t *testing.T) {
-	t.Parallel()
-	for text, status := range map[string]int{"000": 0, "099": 99, "101": 101} {
-		server := newRawServer(t, answering("HTTP/1.1 "+text+" No\r\n\r\n"))
-		want := badAnswer(server.host, fmt.Sprintf("its status is %d", status), status)
-		newRawShell(t, server).wantError(want, "project", "list")
 	}
 }
 
@@ -795,7 +728,7 @@ func TestRoomForABodyIsMadeOnce(t *testing.T) {
 		res := &http.Response{ContentLength: test.length,
 			Body: io.NopCloser(io.LimitReader(endlessZeros{}, test.size))}
 		n := allocated(func() {
-			if body, err := readBody(res); err != nil || len(body) != int(test.size) {
+			if body, err := new(client).readBody(res); err != nil || len(body) != int(test.size) {
 				t.Errorf("%d bytes are %d: %v", test.size, len(body), err)
 			}
 		})
@@ -808,22 +741,6 @@ func TestRoomForABodyIsMadeOnce(t *testing.T) {
 type endlessZeros struct{}
 
 func (endlessZeros) Read(p []byte) (int, error) { return len(p), nil }
-
-// TestASwitchOfProtocolsIsNotWaitedFor is about a 101, whose body would be the open connection.
-func TestASwitchOfProtocolsIsNotWaitedFor(t *testing.T) {
-	t.Parallel()
-	server := newRawServer(t, func(conn net.Conn) {
-		answering("HTTP/1.1 101 Switching Protocols\r\n" +
-			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")(conn)
-		io.Copy(io.Discard, conn) // until the client hangs up
-	})
-	start := time.Now()
-	want := badAnswer(server.host, "its status is 101", 101)
-	newRawShell(t, server).wantError(want, "project", "list")
-	if took := time.Since(start); took > 9*time.Second { // the command's limit would not end it
-		t.Errorf("it took %v", took)
-	}
-}
 
 // TestABannerIsNotTheAPI is a server of another protocol, which speaks first. Once in a thousand
 // times net/http has read that before it expects an answer, and says only that the connection
@@ -847,20 +764,25 @@ func TestABannerIsNotTheAPI(t *testing.T) {
 	}
 }
 
+const (
+	unknownAuthority = "its certificate is signed by an unknown authority"
+	wrongTime        = "its certificate has expired or is not yet valid"
+	installHint      = "no CA certificates may be installed (scratch image): " +
+		"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
+	clockHint = "check this machine's clock"
+)
+
+// with returns the configuration of a server that has that certificate.
+func with(certificate tls.Certificate) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{certificate}}
+}
+
 // TestNoSecureConnection covers certificates that do not hold. No failure is repeated, none sends
 // the key.
 func TestNoSecureConnection(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
 	ca, now := newAuthority(t), time.Now()
-	const unknown = "its certificate is signed by an unknown authority"
-	const expired = "its certificate has expired or is not yet valid"
-	const install = "no CA certificates may be installed (scratch image): " +
-		"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
-	const clock = "check this machine's clock"
-	with := func(cert tls.Certificate) *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{cert}}
-	}
 	old := with(ca.good())
 	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	named := func(names ...string) *tls.Config { return with(ca.issue(now, nil, names...)) }
@@ -869,9 +791,9 @@ func TestNoSecureConnection(t *testing.T) {
 		config    *tls.Config
 		why, hint string
 	}{
-		{with(ca.good()), unknown, install},
-		{with(ca.issue(now.Add(-2*time.Hour), loopback)), expired, clock},
-		{with(ca.issue(now.Add(2*time.Hour), loopback)), expired, clock},
+		{with(ca.good()), unknownAuthority, installHint},
+		{with(ca.issue(now.Add(-2*time.Hour), loopback)), wrongTime, clockHint},
+		{with(ca.issue(now.Add(2*time.Hour), loopback)), wrongTime, clockHint},
 		{with(ca.issue(now, both, "api.example.test", "*.example.test")),
 			"its certificate is for api.example.test, *.example.test, 192.0.2.1", tlsHint},
 		{named(testKey + ".example.test"),
@@ -890,45 +812,13 @@ func TestNoSecureConnection(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotSpeakTLS covers other servers on an https port.
-func TestWhatDoesNotSpeakTLS(t *testing.T) {
+// TestPlainHTTPOnAnHTTPSPort is about a server that is asked for http where it speaks TLS, and says
+// so in its own way.
+func TestPlainHTTPOnAnHTTPSPort(t *testing.T) {
 	t.Parallel()
-	hello := func(conn net.Conn) { conn.Read(make([]byte, 4096)) }
-	after := func(text string) func(net.Conn) {
-		return func(conn net.Conn) {
-			hello(conn)
-			io.WriteString(conn, text)
-		}
-	}
-	for _, test := range []struct {
-		name, why string
-		serve     func(net.Conn)
-	}{
-		{"plain HTTP", "it does not speak TLS", after("HTTP/1.1 400 Bad Request\r\n\r\n")},
-		{"SSH", "it does not speak TLS", func(conn net.Conn) {
-			io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
-			hello(conn)
-		}},
-		{"a hang-up", "the connection was closed", hello},
-		{"a hang-up within the handshake", "the connection was closed",
-			after("\x16\x03\x03\x00\x64\x02")},
-		{"an alert", "tls: handshake failure", after("\x15\x03\x03\x00\x02\x02\x28")},
-	} {
-		server := newRawServer(t, test.serve)
-		s := newRawShell(t, server).with("MICROTICA_API_URL", "https://"+server.host)
-		s.wantError(insecure(server.host, test.why, tlsHint), "project", "list")
-		if n := server.connections.Load(); n != 2 || s.waits != nil {
-			t.Errorf("%s: %d connections for two commands, waited %v", test.name, n, s.waits)
-		}
-	}
-	server := newRawServer(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
-	s := newRawShell(t, server).with("MICROTICA_API_URL", "https://"+server.host)
-	s.apiLimit = 200 * time.Millisecond
-	s.wantError(timeout(server.host), "project", "list")
-
-	// The other way round: an https server is asked for http, and says so in its own way.
-	api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{newAuthority(t).good()}})
-	s = newShell(t, nil).with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "http://"+api.host())
+	api := newSecureAPI(t, with(newAuthority(t).good()))
+	s := newShell(t, nil)
+	s.with("MICROTICA_TOKEN", testKey, "MICROTICA_API_URL", "http://"+api.host())
 	s.wantError(wrong{"api.refused",
 		"the API refused the request for the projects (HTTP 400)", "", 400}, "project", "list")
 }
@@ -938,14 +828,12 @@ func TestWhatDoesNotSpeakTLS(t *testing.T) {
 func TestOnlyHTTP1IsSpoken(t *testing.T) {
 	t.Parallel()
 	offered := make(chan []string, 1)
-	api := unstartedFakeAPI()
-	api = startSecure(t, api, &tls.Config{
-		Certificates: []tls.Certificate{newAuthority(t).good()},
-		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			offered <- hello.SupportedProtos
-			return nil, nil
-		},
-	})
+	config := with(newAuthority(t).good())
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		offered <- hello.SupportedProtos
+		return nil, nil
+	}
+	api := newSecureAPI(t, config)
 	newShell(t, api).with("MICROTICA_TOKEN", testKey).run("project", "list")
 	if got := receive(t, offered); slices.Contains(got, "h2") {
 		t.Errorf("the client offers %q", got)
@@ -956,53 +844,67 @@ func TestOnlyHTTP1IsSpoken(t *testing.T) {
 	}
 }
 
-// secureProcess runs the binary against an API that speaks TLS, for the library reads SSL_CERT_FILE
-// once.
-func secureProcess(t testing.TB, base, certFile string, args ...string) result {
-	t.Helper()
-	home := t.TempDir()
-	env := []string{"HOME=" + home, "MICROTICA_TOKEN=" + testKey, "MICROTICA_API_URL=" + base,
-		"SSL_CERT_FILE=" + certFile, "SSL_CERT_DIR=" + home}
-	return process(t, env, "", args...)
-}
-
 const projectTable = "ID    NAME\n5f1c  shop\n77aa  blog\n"
 
-// TestHTTPSWithAnOwnAuthority covers what a certificate does once its authority is trusted.
+// TestHTTPSWithAnOwnAuthority runs the binary, for the library reads SSL_CERT_FILE once: what a
+// certificate does once its authority is trusted, and hang-ups over TLS, which are repeated before
+// an answer and not within one. A server that asks for the client's certificate says so only after
+// the handshake.
 func TestHTTPSWithAnOwnAuthority(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
 	ca := newAuthority(t)
-	with := func(cert tls.Certificate) *fakeAPI {
-		return newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{cert}})
+	good, wanted := with(ca.good("localhost")), with(ca.good())
+	wanted.ClientAuth = tls.RequireAnyClientCert
+	ok := reply(200, projectsBody)
+	begun := func(w http.ResponseWriter, _ *http.Request) {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-")
+			conn.Close()
+		}
 	}
-	good, old := with(ca.good("localhost")), with(ca.issue(time.Now().Add(-2*time.Hour), loopback))
-	unfit := with(ca.clientOnly())
+	const unfit = "tls: failed to verify certificate: " +
+		"x509: certificate specifies an incompatible key usage"
 	none := filepath.Join(t.TempDir(), "none")
-	local := strings.Replace(good.base(), "127.0.0.1", "localhost", 1)
 	for _, test := range []struct {
-		api        *fakeAPI
-		base, file string
-		why, hint  string // "" where it works
+		name, host, file string
+		config           *tls.Config
+		answer           http.HandlerFunc
+		requests         int
+		want             wrong // nothing where it works
 	}{
-		{good, good.base(), ca.file, "", ""},
-		{good, local, ca.file, "", ""},
-		{good, good.base(), none, "its certificate is signed by an unknown authority",
-			"no CA certificates may be installed (scratch image): " +
-				"set SSL_CERT_FILE or copy ca-certificates.crt into the image"},
-		{old, old.base(), ca.file, "its certificate has expired or is not yet valid",
-			"check this machine's clock"},
-		{unfit, unfit.base(), ca.file,
-			"tls: failed to verify certificate: " +
-				"x509: certificate specifies an incompatible key usage", tlsHint},
+		{"an address", "127.0.0.1", ca.file, good, ok, 1, wrong{}},
+		{"localhost", "localhost", ca.file, good, ok, 1, wrong{}},
+		{"no authorities", "127.0.0.1", none, good, ok, 0,
+			insecure("HOST", unknownAuthority, installHint)},
+		{"expired", "127.0.0.1", ca.file, with(ca.issue(time.Now().Add(-2*time.Hour), loopback)),
+			ok, 0, insecure("HOST", wrongTime, clockHint)},
+		{"for clients", "127.0.0.1", ca.file, with(ca.clientOnly()), ok, 0,
+			insecure("HOST", unfit, tlsHint)},
+		{"hang-ups, then well", "127.0.0.1", ca.file, good, inTurn(hangUp, ok), 2, wrong{}},
+		{"an answer cut", "127.0.0.1", ca.file, good, begun, 1, badAnswer("HOST", cut, 0)},
+		{"a certificate wanted", "127.0.0.1", ca.file, wanted, nil, 0,
+			insecure("HOST", "tls: certificate required", tlsHint)},
 	} {
-		want := result{projectTable, "", 0}
-		if test.why != "" {
-			want = insecure(test.api.host(), test.why, test.hint).fails("", false)
-		}
-		if got := secureProcess(t, test.base, test.file, "project", "list"); got != want {
-			t.Errorf("%s\n got %s\nwant %s", test.base, got, want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			api := newSecureAPI(t, test.config.Clone())
+			api.answer("/projects", test.answer)
+			home, want := t.TempDir(), result{projectTable, "", 0}
+			if test.want.code != "" {
+				w := test.want
+				w.message = strings.Replace(w.message, "HOST", api.host(), 1)
+				want = w.fails("", false)
+			}
+			base := strings.Replace(api.base(), "127.0.0.1", test.host, 1)
+			got := process(t, []string{"HOME=" + home, "MICROTICA_TOKEN=" + testKey,
+				"MICROTICA_API_URL=" + base, "SSL_CERT_FILE=" + test.file, "SSL_CERT_DIR=" + home},
+				"", "project", "list", "--quiet")
+			seen := len(strings.Fields(api.seen()))
+			if got != want || seen != test.requests {
+				t.Errorf("%d requests\n got %s\nwant %s", seen, got, want)
+			}
+		})
 	}
 }
 
@@ -1013,75 +915,7 @@ func (a *authority) clientOnly() tls.Certificate {
 		a.t.Fatal(err)
 	}
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
-}
-
-// TestWhatComesAfterTheHandshake covers hang-ups over TLS: before an answer they are repeated,
-// within one they are not. A server that asks for the client's certificate says so only after the
-// handshake.
-func TestWhatComesAfterTheHandshake(t *testing.T) {
-	t.Parallel()
-	needCertFile(t)
-	ca := newAuthority(t)
-	begun := func(w http.ResponseWriter, _ *http.Request) {
-		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-")
-			conn.Close()
-		}
-	}
-	for _, test := range []struct {
-		name       string
-		answer     http.HandlerFunc
-		clientAuth tls.ClientAuthType
-		tries      int
-		want       func(host string) result
-	}{
-		{"hang-ups, then well", inTurn(hangUp, reply(200, projectsBody)), 0, 2,
-			func(string) result { return result{projectTable, "", 0} }},
-		{"an answer cut", begun, 0, 1,
-			func(host string) result { return badAnswer(host, cut, 0).fails("", false) }},
-		{"a certificate wanted", nil, tls.RequireAnyClientCert, 0, func(host string) result {
-			return insecure(host, "tls: certificate required", tlsHint).fails("", false)
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good()},
-				ClientAuth: test.clientAuth})
-			api.answer("/projects", test.answer)
-			got := secureProcess(t, api.base(), ca.file, "project", "list", "--quiet")
-			seen := len(strings.Fields(api.seen()))
-			if want := test.want(api.host()); got != want || seen != test.tries {
-				t.Errorf("%d requests\n got %s\nwant %s", seen, got, want)
-			}
-		})
-	}
-}
-
-// proxy is a fake of a proxy for https, on loopback. It takes any name for the API's.
-type proxy struct {
-	*rawServer
-	heads chan string // the CONNECT requests
-}
-
-func newProxy(t testing.TB, api string) *proxy {
-	p := &proxy{heads: make(chan string, 10)}
-	p.rawServer = newRawServer(t, func(conn net.Conn) {
-		p.heads <- readHead(conn)
-		to, err := net.Dial("tcp", api)
-		if err != nil {
-			return
-		}
-		defer to.Close()
-		io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
-		go io.Copy(to, conn)
-		io.Copy(conn, to)
-	})
-	return p
+	return a.sign(template)
 }
 
 // TestAProxyGetsNoKey runs the binary through a proxy, for the library reads the variables once.
@@ -1089,17 +923,16 @@ func TestAProxyGetsNoKey(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
 	ca := newAuthority(t)
-	config := &tls.Config{Certificates: []tls.Certificate{ca.good("api.example.test")}}
-	api := newSecureAPI(t, config)
-	p := newProxy(t, api.host())
+	api := newSecureAPI(t, with(ca.good("api.example.test")))
+	proxy := newRawServer(t, tunnelTo(api.host()))
 	env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey, "SSL_CERT_FILE=" + ca.file,
-		"HTTPS_PROXY=http://ana:hunter2@" + p.host,
+		"HTTPS_PROXY=http://ana:hunter2@" + proxy.host,
 		"MICROTICA_API_URL=https://api.example.test" + fakePrefix}
 	want := result{projectTable, "", 0}
 	if got := process(t, env, "", "project", "list"); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	head := receive(t, p.heads)
+	head, _ := proxy.taken() // and what is encrypted
 	if !strings.HasPrefix(head, "CONNECT api.example.test:443 HTTP/1.1\r\n") ||
 		!strings.Contains(head, "Proxy-Authorization: Basic YW5hOmh1bnRlcjI=\r\n") ||
 		strings.Contains(head, "mic_") {
@@ -1130,10 +963,10 @@ func TestTheDefaultAddressIsCalledAnAssumption(t *testing.T) {
 	} {
 		api := unstartedFakeAPI()
 		api.Config.Handler = test.answer
-		cert := ca.good("api.microtica.com")
-		startSecure(t, api, &tls.Config{Certificates: []tls.Certificate{cert}})
+		startSecure(t, api, with(ca.good("api.microtica.com")))
+		proxy := newRawServer(t, tunnelTo(api.host()))
 		env := []string{"HOME=" + t.TempDir(), "MICROTICA_TOKEN=" + testKey,
-			"SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://" + newProxy(t, api.host()).host}
+			"SSL_CERT_FILE=" + ca.file, "HTTPS_PROXY=http://" + proxy.host}
 		want := test.want.fails("", true)
 		if got := process(t, env, "", "project", "list", "--json"); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
@@ -1151,11 +984,8 @@ func wantProxied(t *testing.T, want wrong, variables ...string) {
 	env := append(variables, "HOME="+home, "USERPROFILE="+home, "MICROTICA_TOKEN="+testKey,
 		"MICROTICA_API_URL=https://"+proxiedAPI)
 	for _, asJSON := range []bool{false, true} {
-		args := []string{"project", "list"}
-		if asJSON {
-			args = append(args, "--json")
-		}
-		if got, want := process(t, env, "", args...), want.fails("", asJSON); got != want {
+		got := process(t, env, "", inForm(asJSON, "project", "list")...)
+		if want := want.fails("", asJSON); got != want {
 			t.Errorf("%s\n got %s\nwant %s", variables, got, want)
 		}
 	}
@@ -1173,60 +1003,54 @@ func through(proxy, why string) wrong {
 func TestAProxyThatFailsIsNamed(t *testing.T) {
 	t.Parallel()
 	const notAProxy, ok = "it does not answer as a proxy does", "HTTP/1.1 200 OK\r\n"
-	for _, test := range []struct{ name, answer, why string }{
-		{"a password is needed",
-			"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+	untrusted := overTLS(newAuthority(t).good(), hello)
+	for _, test := range []struct {
+		name, scheme string
+		serve        func(net.Conn)
+		why          string
+	}{
+		{"a password is needed", "http", answering(
+			"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"),
 			"it answered HTTP 407"},
-		{"hostile text",
-			"HTTP/1.1 502 \x1b]0;x\x07\u202e\r\nContent-Length: 5\r\n\r\n\x1b[2J\n",
+		{"hostile text", "http", answering(
+			"HTTP/1.1 502 \x1b]0;x\x07\u202e\r\nContent-Length: 5\r\n\r\n\x1b[2J\n"),
 			"it answered HTTP 502"},
-		{"a hang-up", "", "the connection was closed"},
-		{"a hang-up in the head", ok, "the connection was closed"},
-		{"no HTTP", "SSH-2.0-\x1b[31mOpenSSH\r\n", notAProxy},
-		{"the password in the status", "HTTP/1.1 Basic YW5hOmh1bnRlcjI=\r\n\r\n", notAProxy},
-		{"the password in a header", ok + "Basic YW5hOmh1bnRlcjI=\r\n\r\n", notAProxy},
-		{"another 2xx", "HTTP/1.1 204 No Content\r\n\r\n", "it answered HTTP 204"},
-		{"a redirect", "HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n",
+		{"a hang-up", "http", answering(""), "the connection was closed"},
+		{"a hang-up in the head", "http", answering(ok), "the connection was closed"},
+		{"no HTTP", "http", answering("SSH-2.0-\x1b[31mOpenSSH\r\n"), notAProxy},
+		{"the password in the status", "http",
+			answering("HTTP/1.1 Basic YW5hOmh1bnRlcjI=\r\n\r\n"), notAProxy},
+		{"the password in a header", "http",
+			answering(ok + "Basic YW5hOmh1bnRlcjI=\r\n\r\n"), notAProxy},
+		{"another 2xx", "http", answering("HTTP/1.1 204 No Content\r\n\r\n"),
+			"it answered HTTP 204"},
+		{"a redirect", "http", answering(
+			"HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n"),
 			"it answered HTTP 302"},
+		{"no TLS", "https", afterHello("HTTP/1.1 400 No\r\n\r\n"), "it does not speak TLS"},
+		{"no SOCKS", "socks5", afterHello("HTTP/1.1 400 No\r\n\r\n"), notAProxy},
+		{"a certificate that is not trusted", "https", untrusted, "its certificate is not trusted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := newRawServer(t, answering(test.answer))
-			wantProxied(t, through("http://"+server.host, test.why),
-				"HTTPS_PROXY=http://ana:hunter2@"+server.host)
+			server := newRawServer(t, test.serve)
+			wantProxied(t, through(test.scheme+"://"+server.host, test.why),
+				"HTTPS_PROXY="+test.scheme+"://ana:hunter2@"+server.host)
 			if n := server.connections.Load(); n != 2 {
 				t.Errorf("%d connections for two commands", n)
 			}
 		})
 	}
-}
-
-// TestAProxyOfAnotherKind covers what fails before or after the CONNECT request.
-func TestAProxyOfAnotherKind(t *testing.T) {
-	t.Parallel()
 	closed, refused := closedPort(t)
 	wantProxied(t, through("http://"+closed, refused), "HTTPS_PROXY=http://ana:hunter2@"+closed)
+}
 
-	server := newRawServer(t, func(conn net.Conn) {
-		answering("HTTP/1.1 200 OK\r\n\r\n")(conn)
-		conn.Read(make([]byte, 4096)) // what is left unread makes a reset of the close
-	})
+// TestAProxyThatLeadsNowhere is about one that hangs up once it should have led to the API.
+func TestAProxyThatLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	server := newRawServer(t, beginning(okLine+"\r\n", hello)) // unread, it would make a reset
 	wantProxied(t, insecure(proxiedAPI, "the connection was closed", tlsHint),
 		"HTTPS_PROXY="+server.host)
-
-	server = newRawServer(t, func(conn net.Conn) {
-		conn.Read(make([]byte, 4096))
-		io.WriteString(conn, "HTTP/1.1 400 No\r\n\r\n")
-	})
-	wantProxied(t, through("https://"+server.host, "it does not speak TLS"),
-		"HTTPS_PROXY=https://ana:hunter2@"+server.host)
-	wantProxied(t, through("socks5://"+server.host, "it does not answer as a proxy does"),
-		"HTTPS_PROXY=socks5://ana:hunter2@"+server.host)
-
-	untrusted := newSecureAPI(t, &tls.Config{
-		Certificates: []tls.Certificate{newAuthority(t).good()}})
-	wantProxied(t, through("https://"+untrusted.host(), "its certificate is not trusted"),
-		"HTTPS_PROXY=https://ana:hunter2@"+untrusted.host())
 }
 
 // TestAVariableThatIsNoProxyIsAUsageError covers values that net/http would pass over, or take the
@@ -1240,7 +1064,8 @@ func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
 	for _, value := range []string{"http://ana:hunt%er2@proxy.example",
 		"http://ana:12#hunter2@proxy.example:3128", "http://ana:12/hunter2@proxy.example",
 		"ana:12?hunter2@proxy.example", "http://", "http://:3128", "ftp://proxy.example",
-		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://"} {
+		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://",
+		" ", " http://proxy.example", "http://proxy.example\n"} {
 		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey,
 			"MICROTICA_API_URL", "https://"+proxiedAPI, "HTTPS_PROXY", value)
 		s.wantError(bad("HTTPS_PROXY"), "project", "list")
@@ -1342,27 +1167,17 @@ func TestASignalEndsARequest(t *testing.T) {
 // wantSignalled runs the binary, sends it a signal once asked says so, and compares what it leaves.
 func wantSignalled(t *testing.T, home, host, args string, signal syscall.Signal, asked <-chan bool,
 	want result) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, builtBinary(t), strings.Fields(args)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Env = []string{"HOME=" + home, "MICROTICA_API_URL=http://" + host}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(testKey), &stdout, &stderr
-	if err := cmd.Start(); err != nil {
+	p := program{env: []string{"HOME=" + home, "MICROTICA_API_URL=http://" + host}, stdin: testKey}
+	r, err := p.start(t, strings.Fields(args)...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-asked:
-	case <-ctx.Done():
-		t.Errorf("microtica %s did not ask", args)
-	}
+	receive(t, asked)
 	time.Sleep(20 * time.Millisecond) // until what was sent has come
 	start := time.Now()
-	cmd.Process.Signal(signal)
-	cmd.Wait()
-	took := time.Since(start)
-	got := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
-	if got != want || took > 5*time.Second {
-		t.Errorf("%v to microtica %s, after %v\n got %s\nwant %s", signal, args, took, got, want)
+	r.Process.Signal(signal)
+	if got := r.wait(); got != want || time.Since(start) > 5*time.Second {
+		t.Errorf("%v to microtica %s, after %v\n got %s\nwant %s",
+			signal, args, time.Since(start), got, want)
 	}
 }

@@ -83,6 +83,7 @@ func TestOnlyJSONIsParsed(t *testing.T) {
 	for _, text := range []string{
 		``, ` `, `nul`, `01`, `+1`, `1.`, `[1,]`, `{"a":1,}`, `{a:1}`, `'a'`, `1 2`, `{}x`,
 		"\"\n\"", `"\x"`, `"\u12"`, `"`, "\uFEFF{}", `NaN`, `// {}`, "[\v]", "[" + deep + "]",
+		"[]]", "[] []", "{}\x00", `{"a":[`, "OK", "<!DOCTYPE html>",
 	} {
 		if v, err := parseJSON(text); err == nil {
 			t.Errorf("%.60q is parsed as %v", text, v)

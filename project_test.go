@@ -40,7 +40,8 @@ func TestAnEmptyListIsNoError(t *testing.T) {
 	s.want(result{"[]\n", "", 0}, "env", "list", "--json", "--quiet")
 }
 
-// TestAListIsAnArrayOfObjects covers answers of the right shape and of another.
+// TestAListIsAnArrayOfObjects covers answers of the right shape and of another. (What is JSON at
+// all is TestOnlyJSONIsParsed's.)
 func TestAListIsAnArrayOfObjects(t *testing.T) {
 	t.Parallel()
 	deep := func(levels int) string {
@@ -54,23 +55,10 @@ func TestAListIsAnArrayOfObjects(t *testing.T) {
 		{`{"projects":[{}],"next":null}`, "[{}]", ""},
 		{`{"projects":[{"id":1}],"projects":[{"id":2}]}`, `[{"id":2}]`, ""},
 		{`{"projects":null,"\u0070rojects":[]}`, `[]`, ""},
-		{`[{"n":"\ud800","m":"\udc00\ud800"}]`, `[{"n":"�","m":"��"}]`, ""},
-		{"[{\"n\":\"a\xff\u009b\"}]", `[{"n":"a\ufffd\u009b"}]`, ""},
 		{deep(10000), deep(10000), ""},
-		{deep(10001), "", notJSON},
 		{"", "", notJSON},
-		{" \n", "", notJSON},
-		{"<!DOCTYPE html><title>Sign in</title>", "", notJSON},
-		{"OK", "", notJSON},
 		{"\uFEFF[]", "", notJSON},
-		{"[]]", "", notJSON},
-		{"[] []", "", notJSON},
 		{`{"projects":[]}` + "\x00", "", notJSON},
-		{`{"projects":[`, "", notJSON},
-		{`{'projects':[]}`, "", notJSON},
-		{"[{\"a\":\"\n\"}]", "", notJSON},
-		{"[01]", "", notJSON},
-		{"NaN", "", notJSON},
 		{"null", "", noList},
 		{"1", "", noList},
 		{`"projects"`, "", noList},
@@ -93,15 +81,4 @@ func TestAListIsAnArrayOfObjects(t *testing.T) {
 			s.wantError(badAnswer(api.host(), test.why, 0), "project", "list")
 		}
 	}
-}
-
-// TestAKeyWithoutProjectWideAccessIsToldToNameAProject is about the hint of a 403 on the list.
-func TestAKeyWithoutProjectWideAccessIsToldToNameAProject(t *testing.T) {
-	t.Parallel()
-	api := newFakeAPI(t)
-	api.answer("/projects", reply(403, `{"message":"no"}`))
-	newShell(t, api).with("MICROTICA_TOKEN", testKey).wantError(wrong{"api.forbidden",
-		"the API denies key mic_d60bea1d from MICROTICA_TOKEN access to the projects " +
-			"(HTTP 403): no",
-		"name a project: 'microtica env list --project ID'", 403}, "project", "list")
 }
