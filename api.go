@@ -20,7 +20,7 @@ func runAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	r.advice = "check the path, which starts at " + c.base.String()
+	r.advice = "check the path: it is relative to " + c.base.String()
 	answer, err := c.get(ctx, r)
 	if err != nil {
 		return err

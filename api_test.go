@@ -98,10 +98,10 @@ func TestAPIFailsAsOtherCommandsDo(t *testing.T) {
 	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 	s.wantError(wrong{"api.not_found",
 		"the API has nothing at /no such/path (HTTP 404): no such path",
-		"check the path, which starts at " + api.base(), 404}, "api", "/no such%2Fpath?x=1")
+		"check the path: it is relative to " + api.base(), 404}, "api", "/no such%2Fpath?x=1")
 	api.answer("/x", reply(403, ""))
 	s.wantError(wrong{"api.forbidden",
-		"the API denies key mic_d60bea1d from MICROTICA_TOKEN access to /x (HTTP 403)",
+		"the API denies key mic_d60bea1d (from MICROTICA_TOKEN) access to /x (HTTP 403)",
 		readHint, 403}, "api", "x")
 	api.answer("/x", reply(200, "<html>"))
 	s.wantError(badAnswer(api.host(), notJSON, 0), "api", "x")

@@ -176,7 +176,7 @@ func (c *client) tryKey(ctx context.Context) keyCheck {
 	unclear := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
 		"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
 		c.key, c.source, f.message).
-		withHint("try again, or check in Microtica's console what the key may do")
+		withHint("try again, or check the key's permissions in Microtica's console")
 	unclear.status = 403
 	return keyCheck{err: unclear}
 }
@@ -204,12 +204,12 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 		if location != nil && location.Host != "" {
 			to = "to " + c.quote(location.Host)
 		}
-		f = fail(codeAPIRedirect, "the API redirects %s (HTTP %d), and the key is not sent there",
+		f = fail(codeAPIRedirect, "the API redirects %s (HTTP %d); redirects are not followed",
 			to, status).withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
 	case status == 401:
 		f = c.rejected(status, said)
 	case status == 403:
-		f = fail(codeAPIForbidden, "the API denies key %v from %s access to %s (HTTP 403)%s",
+		f = fail(codeAPIForbidden, "the API denies key %v (from %s) access to %s (HTTP 403)%s",
 			c.key, c.source, r.what, said).
 			withHint("%s", cmp.Or(r.denied, "give the key read access in Microtica's console"))
 	case status == 404 && r.missing != "" && typeOf(answer) == "object":
@@ -241,10 +241,14 @@ func (c *client) rejected(status int, said string) *failure {
 	f.status = status
 	const expired = "; this one may be expired or revoked"
 	fileIsNext := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
+	atLogin := c.source == sourceFlag || c.source == sourceStdin
 	switch end := c.key.strayEnd(); {
+	case end != "" && atLogin:
+		f.hint = "the key ends with " + end + ": if that is part of it, " +
+			"run 'microtica login --no-verify'"
 	case end != "":
 		f.hint = "the key ends with " + end + ": is that part of it?"
-	case c.source == sourceFlag || c.source == sourceStdin:
+	case atLogin:
 		f.hint = "check the key in Microtica's console, " +
 			"or save it all the same with 'microtica login --no-verify'"
 	case strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey():

@@ -14,20 +14,21 @@ func failureOf(status int, what, host string) wrong {
 		said = ""
 	}
 	const from = "key mic_d60bea1d from MICROTICA_TOKEN"
+	const denied = "the API denies key mic_d60bea1d (from MICROTICA_TOKEN) access to "
 	project := what != "the projects"
 	switch {
 	case status < 400:
 		return wrong{"api.redirect",
-			"the API redirects without saying where" + at + ", and the key is not sent there",
+			"the API redirects without saying where" + at + "; redirects are not followed",
 			"set MICROTICA_API_URL to the API's own address", status}
 	case status == 401:
 		return wrong{"auth.rejected", "the API rejected " + from + at + said,
 			"set MICROTICA_TOKEN to a key that works; this one may be expired or revoked", status}
 	case status == 403 && project:
-		return wrong{"api.forbidden", "the API denies " + from + " access to " + what + at + said,
+		return wrong{"api.forbidden", denied + what + at + said,
 			readHint, status}
 	case status == 403:
-		return wrong{"api.forbidden", "the API denies " + from + " access to " + what + at + said,
+		return wrong{"api.forbidden", denied + what + at + said,
 			"name a project: 'microtica env list --project ID'", status}
 	case status == 404 && project:
 		return missingProject("5f1c", missingHint, said)
@@ -131,6 +132,8 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 		s.wantError(rejected("mic_d60bea1d", "MICROTICA_TOKEN", asked), "project", "list")
 		s = newShell(t, api)
 		s.stdin = testKey + end
+		asked = "the key ends with " + name + ": if that is part of it, " +
+			"run 'microtica login --no-verify'"
 		s.want(rejected("mic_d60bea1d", "stdin", asked).fails("", false), "login")
 	}
 }
@@ -166,7 +169,7 @@ func TestARedirectNamesItsHost(t *testing.T) {
 		status := []int{300, 301, 302, 303, 307, 308, 399}[i%7]
 		api.answer("/projects", reply(status, "", "Location", to.location))
 		s.wantError(wrong{"api.redirect",
-			fmt.Sprintf("the API redirects %s (HTTP %d), and the key is not sent there",
+			fmt.Sprintf("the API redirects %s (HTTP %d); redirects are not followed",
 				to.says, status),
 			"set MICROTICA_API_URL to the API's own address", status}, "project", "list")
 		seen, there := api.seen(), target.connections.Load()

@@ -137,9 +137,9 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"env list --project", "--project needs a value: --project ID", envUsage},
 	{"--project --quiet env list", "--project needs a value: --project ID", envUsage},
 	{"whoami --query", "--query needs a value: --query EXPR", "usage: microtica whoami"},
-	{"--project a env --project a list", "--project is given twice", envUsage},
-	{"login --token a --token b", "--token is given twice", loginUsage},
-	{"whoami --query a --query a", "--query is given twice", "usage: microtica whoami"},
+	{"--project a env --project a list", "--project appears twice", envUsage},
+	{"login --token a --token b", "--token appears twice", loginUsage},
+	{"whoami --query a --query a", "--query appears twice", "usage: microtica whoami"},
 	{"whoami --raw", "--raw needs --query", meant("whoami --query EXPR --raw")},
 
 	// A flag that took the command's word as its value.
@@ -183,7 +183,7 @@ const (
 func meant(line string) string { return "did you mean 'microtica " + line + "'?" }
 
 func swallowed(flag, word string) string {
-	return "--" + flag + " took the command's word '" + word + "' as its value"
+	return "--" + flag + " took '" + word + "', part of the command, as its value"
 }
 
 // TestAWrongCommandLineIsToldWhatToType runs every wrong line. None makes a request or reads stdin.
@@ -260,8 +260,8 @@ func TestErrorsAreJSONWhereverTheFlagIs(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
 	for _, test := range []struct{ line, message, hint string }{
-		{"--json", "no command is given", "run 'microtica help'"},
-		{"-json", "no command is given", "run 'microtica help'"},
+		{"--json", "no command given", "run 'microtica help'"},
+		{"-json", "no command given", "run 'microtica help'"},
 		{"--json whoam", "unknown command 'whoam'", meant("whoami --json")},
 		{"whoam --json", "unknown command 'whoam'", meant("whoami --json")},
 		{"--bogus -json", "unknown flag '--bogus'", "run 'microtica help'"},

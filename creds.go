@@ -262,7 +262,7 @@ func mountedKey(path string) (key, error) {
 	case err == errPipe:
 		f.hint = `set MICROTICA_TOKEN="$(COMMAND)" instead, with the command that writes the key`
 	case path[0] == '~':
-		f.hint = "set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it"
+		f.hint = "set MICROTICA_TOKEN_FILE to the full path: ~ is not expanded"
 	default:
 		f.hint = "set MICROTICA_TOKEN_FILE to a readable file that holds the key"
 	}

@@ -93,7 +93,7 @@ func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 		{file, dir, "file.read", read(dir, "not a regular file"), fileHint},
 		{file, none, "file.read", read(none, noSuchFile()), fileHint},
 		{file, "~/key", "file.read", read("~/key", noSuchFile()),
-			"set MICROTICA_TOKEN_FILE to the whole path: nothing replaces ~ in it"},
+			"set MICROTICA_TOKEN_FILE to the full path: ~ is not expanded"},
 		{file, testKey, "file.read",
 			"MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file",
 			"set MICROTICA_TOKEN to the key instead"},

@@ -255,7 +255,7 @@ func (c *client) transport() *http.Transport {
 	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
 		variable := c.proxyVariable()
 		if value, _ := c.app.lookenv(variable); !usableProxy(value) {
-			return nil, fail(codeUsageProxy, "%s is not the URL of a proxy", variable).
+			return nil, fail(codeUsageProxy, "%s is not a valid proxy URL", variable).
 				withHint("set %s to a URL such as http://proxy.example:3128", variable)
 		}
 		c.proxy, err = http.ProxyFromEnvironment(req)

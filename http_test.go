@@ -952,7 +952,7 @@ func TestTheDefaultAddressIsCalledAnAssumption(t *testing.T) {
 	missing := badAnswer("api.microtica.com", "there is no such path (HTTP 404)", 404)
 	missing.hint += assumed
 	moved := wrong{"api.redirect",
-		"the API redirects to www.example.test (HTTP 302), and the key is not sent there",
+		"the API redirects to www.example.test (HTTP 302); redirects are not followed",
 		"set MICROTICA_API_URL to the API's own address" + assumed, 302}
 	for _, test := range []struct {
 		answer http.HandlerFunc
@@ -1058,7 +1058,7 @@ func TestAProxyThatLeadsNowhere(t *testing.T) {
 func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
 	t.Parallel()
 	bad := func(variable string) wrong {
-		return wrong{"usage.proxy", variable + " is not the URL of a proxy",
+		return wrong{"usage.proxy", variable + " is not a valid proxy URL",
 			"set " + variable + " to a URL such as http://proxy.example:3128", 0}
 	}
 	for _, value := range []string{"http://ana:hunt%er2@proxy.example",

@@ -73,7 +73,7 @@ func (a *app) watchLimits(abort func(*failure)) {
 		{Name: "/memory/classes/heap/unused:bytes"},
 	}
 	exceeded := func(format string, args ...any) {
-		f := fail(codeLimitMemory, "the API's answer, or what --query makes of it, "+format, args...)
+		f := fail(codeLimitMemory, "the API's answer, or the result of --query, "+format, args...)
 		abort(f.withHint("simplify --query, or check MICROTICA_API_URL"))
 	}
 	for now := range time.Tick(4 * time.Millisecond) {

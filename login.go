@@ -137,7 +137,7 @@ func (a *app) readKey(ctx context.Context) (string, error) {
 		err = context.Cause(ctx)
 	case err == errTooLarge:
 		err = fail(codeAuthMalformed, "the API key from stdin is %v", err).
-			withHint("give the key alone on stdin")
+			withHint("pass only the key on stdin")
 	case err != nil && codeOf(err) == nil:
 		err = fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(err))
 	case err == nil && tty != nil && len(got.text) >= maxTypedLine:
@@ -150,7 +150,7 @@ func (a *app) readKey(ctx context.Context) (string, error) {
 
 // cannotHide returns the failure of a prompt whose terminal does not let its echo be turned off.
 func cannotHide(err error) error {
-	return fail(codeFileRead, "cannot hide what is typed: %v", err).withHint(loginFromFile)
+	return fail(codeFileRead, "cannot hide typed input: %v", err).withHint(loginFromFile)
 }
 
 // readTypedLine returns the first line of r that is not blank, without its end, which is CR or LF.

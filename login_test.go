@@ -170,7 +170,7 @@ func TestEachWrongKeyIsNamedByItsKind(t *testing.T) {
 			message := "the API key from " + source + " " + test.what
 			expected := wrong{"auth.malformed", message, hint, 0}
 			if source == "stdin" && strings.Contains(test.what, "longer") {
-				expected.hint = "give the key alone on stdin"
+				expected.hint = "pass only the key on stdin"
 			}
 			got := s.run(append(args, "--json")...)
 			if want := expected.fails("", true); got != want {
@@ -214,7 +214,7 @@ func TestLoginReportsABadStdin(t *testing.T) {
 	s := newShell(t, nil)
 	s.input = readerFunc(func(p []byte) (int, error) { return copy(p, "mic_a_xxxxxxxxxx"), nil })
 	s.wantError(wrong{"auth.malformed", "the API key from stdin is longer than 4096 bytes",
-		"give the key alone on stdin", 0}, "login", "--no-verify")
+		"pass only the key on stdin", 0}, "login", "--no-verify")
 	s.input = iotest.ErrReader(errors.New("input/output error"))
 	s.wantError(wrong{"file.read", "cannot read the API key from stdin: input/output error", "", 0},
 		"login", "--no-verify")

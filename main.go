@@ -296,7 +296,7 @@ func splitLine(args []string) *line {
 		case f.value == "" && hasValue: // package flag would take --json=true
 			l.reject(fail(codeUsage, "--%s takes no value", f.name), false)
 		case f.value != "" && l.flags[f.name].given:
-			l.reject(fail(codeUsage, "--%s is given twice", f.name), false)
+			l.reject(fail(codeUsage, "--%s appears twice", f.name), false)
 		case set.Parse(args[:next]) != nil:
 			l.reject(fail(codeUsage, "--%s needs a value: --%[1]s %s", f.name, f.value), false)
 			next = 1 // what should be the value may be a flag

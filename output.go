@@ -63,7 +63,7 @@ func (a *app) warn(code, format string, args ...any) {
 func printRaw(w io.Writer, value any) error {
 	if value == nil {
 		return fail(codeQueryType, "the query found nothing").
-			withHint("compare the expression with what --json prints")
+			withHint("compare the expression with the output of --json")
 	}
 	if err := writeRaw(io.Discard, value); err != nil {
 		return err

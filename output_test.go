@@ -181,7 +181,7 @@ func TestRawPrintsForAShell(t *testing.T) {
 		}
 	}
 	const (
-		compare = "compare the expression with what --json prints"
+		compare = "compare the expression with the output of --json"
 		filter  = "filter it out, for example with [?@]"
 		choose  = "select its fields, for example with [id, name]"
 	)

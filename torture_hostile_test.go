@@ -305,7 +305,7 @@ func (r *record) meet(t *testing.T, server hostileServer, line string, code int,
 		t.Errorf("%s: took %.1f s and %d MiB", where, running.took.Seconds(), running.peak>>20)
 	}
 	heavy := most == worstPeak && code == 0 &&
-		(got.code == 1 && strings.Contains(got.stderr, "what --query makes of it") ||
+		(got.code == 1 && strings.Contains(got.stderr, "the result of --query") ||
 			got.code == 2)
 	if got.code != code && !heavy {
 		t.Errorf("%s: %.1000s, want exit %d", where, got, code)

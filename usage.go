@@ -9,7 +9,7 @@ import (
 // type instead, in the usage line of the command, or in the page of help to read.
 
 // errNoCommand is the error for a command line without words.
-var errNoCommand = fail(codeUsage, "no command is given").withHint("run 'microtica help'")
+var errNoCommand = fail(codeUsage, "no command given").withHint("run 'microtica help'")
 
 // errKeyArgument returns the error for a word that looks like a key, which is not to be shown.
 func errKeyArgument() *failure {
@@ -201,7 +201,7 @@ func (l *line) swallowedWord() *failure {
 		o := l.flags[f.name]
 		words := append([]string{o.value}, l.words...)
 		if c, rest := findCommand(words); c != nil && (c.arg != "" || len(rest) == 0) {
-			err := fail(codeUsage, "--%s took the command's word '%s' as its value",
+			err := fail(codeUsage, "--%s took '%s', part of the command, as its value",
 				f.name, o.value)
 			o.value = ""
 			return didYouMean(err, l.typed(words))

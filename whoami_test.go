@@ -83,7 +83,7 @@ func unclearRows() []answerRow {
 		w := &wrong{"api.forbidden", "key mic_d60bea1d from SOURCE has no project-wide read " +
 			"access, or does not work at all: GET /projects was refused (HTTP 403), " +
 			"and GET /me failed: " + why,
-			"try again, or check in Microtica's console what the key may do", 403}
+			"try again, or check the key's permissions in Microtica's console", 403}
 		return answerRow{name, reply(403, no), me, requests, "true", "null", "null", "unchecked",
 			failing, w}
 	}
@@ -95,7 +95,7 @@ func unclearRows() []answerRow {
 		unclear("403, me 503", reply(503, no), bothThrice, busy, busy),
 		unclear("403, me 429", reply(429, no), bothThrice, limited, limited),
 		unclear("403, me 302", reply(302, no, "Location", "/login"), both, "",
-			"the API redirects to HOST (HTTP 302), and the key is not sent there"),
+			"the API redirects to HOST (HTTP 302); redirects are not followed"),
 		unclear("403, me not JSON", reply(200, "<html>"), both, "", notTheAPI+notJSON),
 		unclear("403, me says nothing", reply(200, "{}"), both, "",
 			notTheAPI+"it does not say whose the key is"),
@@ -125,7 +125,7 @@ func otherRows() []answerRow {
 		other("599", reply(599, no), once, "true", "", server(599)),
 		other("302", reply(302, no, "Location", "https://portal.example/login"), once, "false", "",
 			wrong{"api.redirect",
-				"the API redirects to portal.example (HTTP 302), and the key is not sent there",
+				"the API redirects to portal.example (HTTP 302); redirects are not followed",
 				"set MICROTICA_API_URL to the API's own address", 302}),
 		other("above 599", reply(600, no), once, "false", "", bad("its status is 600", 600)),
 		other("not JSON", reply(200, "<html>sign in</html>"), once, "false", "", bad(notJSON, 0)),
