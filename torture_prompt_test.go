@@ -484,6 +484,9 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 	return p
 }
 
+// killJob makes the shell end its job, and notice that before its next prompt.
+const killJob = "while kill %1 2>/dev/null; do sleep 0.2; done\n"
+
 // TestPromptAsAJob stops a prompt with Ctrl-Z under a real shell, takes it back, and ends it while
 // it is stopped; then it starts one in the background. The shell keeps its terminal.
 func TestPromptAsAJob(t *testing.T) {
@@ -498,7 +501,7 @@ func TestPromptAsAJob(t *testing.T) {
 	p.waitFor("a new prompt", func() bool { return p.prompts() == 2 })
 	p.typed(partly + "\x1a")
 	p.waitFor("another stop", func() bool { return strings.Count(p.shown(), "Stopped") == 2 })
-	p.typed("kill %1; sleep 1\n")
+	p.typed(killJob)
 	p.waitForText("Exit 143")
 	p.typed("microtica login --no-verify &\n")
 	p.typed("sleep 0.3; jobs\n")
@@ -506,7 +509,7 @@ func TestPromptAsAJob(t *testing.T) {
 	if p.prompts() > 2 {
 		t.Errorf("a job in the background prompts: %q", p.shown())
 	}
-	p.typed("kill %1; sleep 1\n")
+	p.typed(killJob)
 	p.waitFor("its end", func() bool { return strings.Count(p.shown(), "Exit 143") == 2 })
 	p.typed("stty -a | grep -o -- '-\\?echo ' | tr e E\n")
 	p.waitForText("\nEcho")
