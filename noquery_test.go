@@ -40,7 +40,8 @@ var queryEdits = []struct{ file, from, to, instead string }{
 }
 
 // queryTests are the tests that are left out then: they ask for queries too.
-const queryTests = `Query|Torture|Completes|Completion|README|Demo|Policy|Audit`
+const queryTests = `Query|Raw|Torture|Complet|Document|Demo|Policy|Audit|TextIsEscaped|` +
+	`WholeAnswer|AWriteError|MemoryLimit`
 
 // withoutQuery returns the program's files after the edits.
 func withoutQuery(t *testing.T) map[string]string {
