@@ -1,7 +1,7 @@
 package main
 
 import (
-	"cmp"
+	"fmt"
 	"go/ast"
 	"go/constant"
 	gotoken "go/token"
@@ -11,25 +11,21 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // This file draws mutants and writes them into the source; mutate_test.go runs tests on them.
 
-// mutant is one small change. The source around it becomes a call, or a condition, that behaves as
-// before unless this mutant is chosen.
+// mutant is one small change to some bytes of the source. They give way to code that does the same
+// unless this mutant is chosen.
 type mutant struct {
-	file          string
-	line          int
-	what          string // what was changed, for the report
-	start, end    int    // the bytes that it wraps
-	before, after string // what it puts around them; %d is the mutant's number
-	operator      string // what is replaced by between, if anything, at the given place
-	at            int
-	between       string
-	tests         []string // the tests that reach it
-	killer        string   // "" for a survivor
+	file       string
+	line       int
+	what       string // what was changed, for the report
+	start, end int
+	code       string   // mutantChosen(0) asks for this mutant
+	tests      []string // the tests that reach it
+	killer     string   // "" for a survivor
 }
 
 // mutator collects the mutants of one file.
@@ -49,12 +45,12 @@ func (m *mutator) visit(n ast.Node) bool {
 	if decl, ok := n.(*ast.GenDecl); ok && decl.Tok != gotoken.VAR {
 		return false
 	}
+	if _, ok := n.(*ast.ArrayType); ok {
+		return false
+	}
 	parent := ast.Node(nil)
 	if len(m.stack) > 0 {
 		parent = m.stack[len(m.stack)-1]
-	}
-	if _, ok := n.(*ast.ArrayType); ok {
-		return false
 	}
 	if e, ok := n.(ast.Expr); ok && m.info.Types[e].Value != nil {
 		m.constant(e, parent)
@@ -63,18 +59,25 @@ func (m *mutator) visit(n ast.Node) bool {
 	m.stack = append(m.stack, n)
 	switch n := n.(type) {
 	case *ast.IfStmt:
-		m.wrap(n.Cond, "condition negated", "mutNot(%d, ", ")")
+		m.expression(n.Cond, "bool", "condition negated", "return !(%s)")
 	case *ast.ForStmt:
 		if n.Cond != nil {
-			m.wrap(n.Cond, "condition negated", "mutNot(%d, ", ")")
+			m.expression(n.Cond, "bool", "condition negated", "return !(%s)")
 		}
 	case *ast.BinaryExpr:
-		m.binary(n)
+		if other := opposites[n.Op]; other != "" {
+			code := "return " + m.source(n.X) + other + m.source(n.Y)
+			m.expression(n, "bool", n.Op.String()+" became "+other, code)
+		}
 	case ast.Stmt:
 		m.statement(n, parent)
 	}
 	return true
 }
+
+// opposites are the operators that take the place of others.
+var opposites = map[gotoken.Token]string{gotoken.LSS: "<=", gotoken.LEQ: "<", gotoken.GTR: ">=",
+	gotoken.GEQ: ">", gotoken.EQL: "!=", gotoken.NEQ: "==", gotoken.LAND: "||", gotoken.LOR: "&&"}
 
 func (m *mutator) offset(p gotoken.Pos) int { return fileSet.Position(p).Offset }
 
@@ -83,53 +86,29 @@ func (m *mutator) source(n ast.Node) string {
 	return m.text[m.offset(n.Pos()):m.offset(n.End())]
 }
 
-// wrap adds a mutant that puts text before and after n, and returns it.
-func (m *mutator) wrap(n ast.Node, what, before, after string) *mutant {
+// add adds the mutant that puts code in the place of n.
+func (m *mutator) add(n ast.Node, what, code string) {
 	old := []rune(words(m.source(n)))
 	if len(old) > 50 {
 		old = append(old[:50], '…')
 	}
-	mutated := &mutant{file: m.name, line: fileSet.Position(n.Pos()).Line,
-		what: what + ": " + string(old), before: before, after: after,
-		start: m.offset(n.Pos()), end: m.offset(n.End())}
-	m.all = append(m.all, mutated)
-	return mutated
+	m.all = append(m.all, &mutant{file: m.name, line: fileSet.Position(n.Pos()).Line,
+		what: what + ": " + string(old), start: m.offset(n.Pos()), end: m.offset(n.End()),
+		code: code})
 }
 
-// binary adds the mutants of an operator.
-func (m *mutator) binary(n *ast.BinaryExpr) {
-	wrap := func(to, call, between, after string) {
-		mutated := m.wrap(n, n.Op.String()+" became "+to, call+"(%d, ", after)
-		if between != "" {
-			mutated.at, mutated.operator = m.offset(n.OpPos), n.Op.String()
-			mutated.between = between
-		}
-	}
-	const function = ", func() bool { return ("
-	switch n.Op {
-	case gotoken.LSS:
-		wrap("<=", "mutLess", ", ", ")")
-	case gotoken.LEQ:
-		wrap("<", "mutAtMost", ", ", ")")
-	case gotoken.GTR:
-		wrap(">=", "mutMore", ", ", ")")
-	case gotoken.GEQ:
-		wrap(">", "mutAtLeast", ", ", ")")
-	case gotoken.EQL:
-		wrap("!=", "mutNot", "", ")")
-	case gotoken.NEQ:
-		wrap("==", "mutNot", "", ")")
-	case gotoken.LAND:
-		wrap("||", "mutAnd", function, ") })")
-	case gotoken.LOR:
-		wrap("&&", "mutOr", function, ") })")
-	}
+// expression adds the mutant of an expression of type t that runs other, in which %s is the
+// expression.
+func (m *mutator) expression(e ast.Expr, t, what, other string) {
+	old := m.source(e)
+	m.add(e, what, "func() "+t+" { if mutantChosen(0) { "+strings.ReplaceAll(other, "%s", old)+
+		" }; return "+old+" }()")
 }
 
 // changeable matches codes, headers, words and fields, which other programs rely on.
 var changeable = regexp.MustCompile(`^[A-Za-z0-9_./:-]+$`)
 
-// constant adds the mutants of a constant expression: one more, another text, the other truth.
+// constant adds the mutant of a constant expression: one more, another text, the other truth.
 func (m *mutator) constant(e ast.Expr, parent ast.Node) {
 	switch p := parent.(type) {
 	case *ast.KeyValueExpr:
@@ -150,61 +129,59 @@ func (m *mutator) constant(e ast.Expr, parent ast.Node) {
 		}
 		return p.Name()
 	})
-	if strings.HasPrefix(t, "untyped") {
-		return
-	}
-	if pkg, _, found := strings.Cut(t, "."); found && !strings.Contains(m.text, `"`+pkg+`"`) {
+	pkg, _, qualified := strings.Cut(t, ".")
+	if strings.HasPrefix(t, "untyped") || qualified && !strings.Contains(m.text, `"`+pkg+`"`) {
 		return // a type that this file cannot name
 	}
+	value := "v := " + t + "(%s); return "
 	switch tv.Value.Kind() {
 	case constant.Bool:
-		m.wrap(e, "the other truth", "mutNot(%d, "+t+"(", "))")
+		m.expression(e, t, "the other truth", value+"!v")
 	case constant.Int, constant.Float:
-		call, what := "mutMoreByOne(%d, ", "one more"
 		if t == "time.Duration" {
-			call, what = "mutTwice(%d, ", "twice as long"
+			m.expression(e, t, "twice as long", value+"2 * v")
+		} else {
+			m.expression(e, t, "one more", value+"v + 1")
 		}
-		m.wrap(e, what, call+t+"(", "))")
 	case constant.String:
 		if changeable.MatchString(constant.StringVal(tv.Value)) { // not prose
-			m.wrap(e, "another text", "mutText(%d, "+t+"(", "))")
+			m.expression(e, t, "another text", value+`v + "?"`)
 		}
 	}
 }
 
-// statement adds the mutants of a statement in a block: it is left out, or returns zero values.
+// statement adds the mutant of a statement in a block: it is left out, or returns zero values.
 func (m *mutator) statement(n ast.Stmt, parent ast.Node) {
-	switch parent.(type) {
-	case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
+	switch p := parent.(type) {
+	case *ast.BlockStmt, *ast.CaseClause:
+	case *ast.CommClause:
+		if p.Comm == n { // what a select waits for must stay
+			return
+		}
 	default:
 		return
 	}
 	switch s := n.(type) {
+	case *ast.ReturnStmt:
+		m.returns(s)
+		return
 	case *ast.ExprStmt:
-		if call, ok := s.X.(*ast.CallExpr); ok && types.ExprString(call.Fun) == "panic" {
+		if strings.HasPrefix(m.source(s), "panic(") {
 			return
 		}
 	case *ast.AssignStmt:
 		if s.Tok == gotoken.DEFINE {
 			return
 		}
-	case *ast.ReturnStmt:
-		m.returns(s)
-		return
-	case *ast.IncDecStmt, *ast.DeferStmt, *ast.SendStmt, *ast.BranchStmt:
+	case *ast.BranchStmt:
+		if s.Label != nil {
+			return
+		}
+	case *ast.IncDecStmt, *ast.DeferStmt, *ast.SendStmt:
 	default:
 		return
 	}
-	if branch, ok := n.(*ast.BranchStmt); ok && branch.Label != nil || inClause(n, parent) {
-		return
-	}
-	m.wrap(n, "left out", "if mutKeep(%d) { ", " }")
-}
-
-// inClause reports whether n is what a select clause waits for, which must stay.
-func inClause(n ast.Stmt, parent ast.Node) bool {
-	clause, ok := parent.(*ast.CommClause)
-	return ok && clause.Comm == n
+	m.add(n, "left out", "if !mutantChosen(0) { "+m.source(n)+" }")
 }
 
 // returns adds the mutant of a return: a bool is negated, all else is zero.
@@ -218,7 +195,12 @@ func (m *mutator) returns(s *ast.ReturnStmt) {
 			results = f.Type.Results
 		}
 	}
-	if results == nil || len(s.Results) == 0 {
+	varies := false
+	for _, e := range s.Results {
+		value := m.info.Types[e]
+		varies = varies || !value.IsNil() && value.Value == nil
+	}
+	if !varies {
 		return
 	}
 	var zeros []string
@@ -226,51 +208,26 @@ func (m *mutator) returns(s *ast.ReturnStmt) {
 		zero := "*new(" + m.source(field.Type) + ")"
 		zeros = append(zeros, slices.Repeat([]string{zero}, max(1, len(field.Names)))...)
 	}
-	same := true
-	for _, e := range s.Results {
-		value := m.info.Types[e]
-		same = same && (value.IsNil() || value.Value != nil)
-	}
-	if same {
+	if strings.Join(zeros, "") == "*new(bool)" {
+		m.expression(s.Results[0], "bool", "returns the opposite", "return !(%s)")
 		return
 	}
-	if len(zeros) == 1 && zeros[0] == "*new(bool)" {
-		m.wrap(s.Results[0], "returns the opposite", "mutNot(%d, ", ")")
-		return
-	}
-	before := "if !mutKeep(%d) { return " + strings.Join(zeros, ", ") + " }; "
-	m.wrap(s, "returns zero", before, "")
+	m.add(s, "returns zero", "if mutantChosen(0) { return "+strings.Join(zeros, ", ")+" }; "+
+		m.source(s))
 }
 
-// mutated returns a file's text with all mutants in it, numbered by their places in numbers.
-func mutated(text string, mutants []*mutant, numbers map[*mutant]int) string {
-	type edit struct {
-		*mutant
-		offset, kind int // kind is 0 for what is after the bytes, 1 between, 2 before
-		old, text    string
-	}
-	var edits []edit
-	for _, m := range mutants {
-		before := strings.ReplaceAll(m.before, "%d", strconv.Itoa(numbers[m]))
-		edits = append(edits, edit{m, m.start, 2, "", before}, edit{m, m.end, 0, "", m.after})
-		if m.between != "" {
-			edits = append(edits, edit{m, m.at, 1, m.operator, m.between})
+// withMutants returns the files that have mutants, with these written into them; the first mutant
+// is number 1. Mutants do not overlap.
+func withMutants(source map[string]string, mutants []*mutant) map[string]string {
+	changed := map[string]string{}
+	for i, m := range slices.Backward(mutants) { // the places of earlier ones stay
+		if changed[m.file] == "" {
+			changed[m.file] = source[m.file]
 		}
+		code := strings.ReplaceAll(m.code, "mutantChosen(0)", fmt.Sprintf("mutantChosen(%d)", i+1))
+		changed[m.file] = changed[m.file][:m.start] + code + changed[m.file][m.end:]
 	}
-	slices.SortFunc(edits, func(a, b edit) int { // the outer opens first, closes last
-		outer := cmp.Or((b.end-b.start)-(a.end-a.start), numbers[a.mutant]-numbers[b.mutant])
-		if a.kind == 0 {
-			outer = -outer
-		}
-		return cmp.Or(a.offset-b.offset, a.kind-b.kind, outer)
-	})
-	var b strings.Builder
-	done := 0
-	for _, e := range edits {
-		b.WriteString(text[done:e.offset] + e.text)
-		done = e.offset + len(e.old)
-	}
-	return b.String() + text[done:]
+	return changed
 }
 
 // drawMutants returns count mutants of the files that are compiled here, drawn by seed: from each
@@ -292,9 +249,16 @@ func drawMutants(source map[string]string, count int, seed uint64) ([]*mutant, e
 	}
 	var drawn []*mutant
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		all := files[name]
-		share := min(len(all), max(5, (len(all)*count+total/2)/total))
-		chosen := all[:share]
+		share := max(5, (len(files[name])*count+total/2)/total)
+		var chosen []*mutant
+		for _, m := range files[name] {
+			overlaps := slices.ContainsFunc(chosen, func(other *mutant) bool {
+				return m.start < other.end && other.start < m.end
+			})
+			if len(chosen) < share && !overlaps {
+				chosen = append(chosen, m)
+			}
+		}
 		slices.SortFunc(chosen, func(a, b *mutant) int { return a.start - b.start })
 		drawn = append(drawn, chosen...)
 	}

@@ -6,9 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	gotoken "go/token"
 	"maps"
 	"os"
 	"os/exec"
@@ -48,21 +45,13 @@ func newMutationRun(dir string, source map[string]string, mutants []*mutant) (*m
 		return nil, err
 	}
 	r := &mutationRun{dir, words(string(cache)), mutants, map[string]time.Duration{}}
-	numbers := map[*mutant]int{}
-	byFile := map[string][]*mutant{}
-	for i, m := range mutants {
-		numbers[m] = i + 1
-		byFile[m.file] = append(byFile[m.file], m)
-	}
 	support, err := os.ReadFile("testdata/mutants.go")
 	if err != nil {
 		return nil, err
 	}
 	_, functions, _ := strings.Cut(string(support), "//go:build ignore\n")
-	changed := map[string]string{"mutants.go": functions}
-	for name, list := range byFile {
-		changed[name] = mutated(source[name], list, numbers)
-	}
+	changed := withMutants(source, mutants)
+	changed["mutants.go"] = functions
 	if err := copyPackage(dir, changed); err != nil {
 		return nil, err
 	}
@@ -74,52 +63,26 @@ func newMutationRun(dir string, source map[string]string, mutants []*mutant) (*m
 	return r, nil
 }
 
-// tests returns the names of the tests that mutants meet.
-func (r *mutationRun) tests() ([]string, error) {
+// mutantTests returns the names of the tests that mutants meet.
+func mutantTests() []string {
 	var names []string
-	files, err := filepath.Glob("*_test.go")
-	if err != nil {
-		return nil, err
-	}
-	list := exec.Command("./mutated.test", "-test.list", "^(Test|Fuzz)")
-	list.Dir = r.dir
-	out, err := list.Output()
-	if err != nil {
-		return nil, err
-	}
-	compiled := strings.Fields(string(out))
+	files, _ := filepath.Glob("*_test.go")
 	for _, name := range files {
-		if slices.Contains(untested, strings.TrimSuffix(name, "_test.go")) {
-			continue
-		}
-		file, err := parser.ParseFile(gotoken.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, err
-		}
-		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && slices.Contains(compiled, f.Name.Name) {
-				names = append(names, f.Name.Name)
+		text, _ := os.ReadFile(name)
+		if !slices.Contains(untested, strings.TrimSuffix(name, "_test.go")) {
+			for _, match := range testFunction.FindAllStringSubmatch(string(text), -1) {
+				names = append(names, match[1])
 			}
 		}
 	}
-	return names, nil
+	return names
 }
 
-// watched keeps what is written, and puts off an alarm each time.
-type watched struct {
-	strings.Builder
-	alarm *time.Timer
-	limit time.Duration
-}
-
-func (w *watched) Write(p []byte) (int, error) {
-	w.alarm.Reset(w.limit)
-	return w.Builder.Write(p)
-}
+var testFunction = regexp.MustCompile(`(?m)^func ((Test|Fuzz)\w+)\(`)
 
 // run runs tests on the copy with the given mutant, 0 for none, and returns what they print and
-// whether they pass; they fail where none of them says anything for as long as limit. What else a
-// broken program can do is bounded: memory, the size of files, and where its home is.
+// whether they pass within the limit. What else a broken program can do is bounded: memory, the
+// size of files, and where its home is.
 func (r *mutationRun) run(tests []string, number int, report string, limit time.Duration) (
 	output string, passed bool) {
 	home, err := os.MkdirTemp(r.dir, "home-")
@@ -127,22 +90,19 @@ func (r *mutationRun) run(tests []string, number int, report string, limit time.
 		panic(err)
 	}
 	defer os.RemoveAll(home)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	printed := &watched{alarm: time.AfterFunc(limit, cancel), limit: limit}
-	defer printed.alarm.Stop()
 	const bounded = `ulimit -v 8000000; ulimit -f 1000000; exec ./mutated.test "$@"`
 	cmd := exec.CommandContext(ctx, "sh", "-c", bounded, "sh", "-test.failfast", "-test.v",
-		"-test.timeout=5m", "-test.run=^("+strings.Join(tests, "|")+")$")
+		"-test.run=^("+strings.Join(tests, "|")+")$")
 	cmd.Dir = r.dir
 	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "GOCACHE="+r.cache,
 		"MICROTICA_MUTANT="+strconv.Itoa(number), "MICROTICA_REACHED="+report)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
-	cmd.Stdout, cmd.Stderr = printed, printed
-	err = cmd.Run()
-	return printed.String(), err == nil
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
 }
 
 // inParallel calls do for 0 to n-1, on all processors.
@@ -192,26 +152,24 @@ func (r *mutationRun) cover(t *testing.T, tests []string) {
 	})
 }
 
-// quick is how long a test may take to be among those that each mutant meets first.
-const quick = 2 * time.Second
-
 // try lets a mutant meet the tests that reach it, and notes what killed it.
 func (r *mutationRun) try(number int) {
+	const quick = 2 * time.Second // how long a test may take to be among those that come first
 	m := r.mutants[number-1]
-	for _, line := range []string{"quick tests", "slow tests"} {
+	for _, kind := range []string{"quick tests", "slow tests"} {
 		var tests []string
-		longest := time.Duration(0)
+		took := time.Duration(0)
 		for _, test := range m.tests {
-			if took := r.took[test]; (took < quick) == (line == "quick tests") {
+			if (r.took[test] < quick) == (kind == "quick tests") {
 				tests = append(tests, test)
-				longest = max(longest, took)
+				took += r.took[test]
 			}
 		}
 		if len(tests) == 0 {
 			continue
 		}
-		if _, passed := r.run(tests, number, "", 10*time.Second+5*longest); !passed {
-			m.killer = line
+		if _, passed := r.run(tests, number, "", 20*time.Second+3*took); !passed {
+			m.killer = kind
 			return
 		}
 	}
@@ -240,10 +198,7 @@ func TestMutate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := r.tests()
-	if err != nil {
-		t.Fatal(err)
-	}
+	tests := mutantTests()
 	started := time.Now()
 	r.cover(t, tests)
 	fmt.Printf("%d tests alone: %v\n", len(tests), time.Since(started).Round(time.Second))
@@ -256,37 +211,28 @@ func TestMutate(t *testing.T) {
 func printMutants(mutants []*mutant) {
 	fmt.Println("| file | mutants | killed | by slow tests | survivors |")
 	fmt.Println("| --- | ---: | ---: | ---: | ---: |")
-	counts := map[string]*[4]int{"~ all": {}}
-	for _, m := range mutants {
-		if counts[m.file] == nil {
-			counts[m.file] = &[4]int{}
-		}
-		for _, c := range []*[4]int{counts[m.file], counts["~ all"]} {
-			c[0]++
-			switch m.killer {
-			case "":
-				c[3]++
-			case "slow tests":
-				c[2]++
-				fallthrough
-			default:
-				c[1]++
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		c := counts[name]
-		name = strings.TrimPrefix(name, "~ ")
-		fmt.Printf("| %s | %d | %d | %d | %d |\n", name, c[0], c[1], c[2], c[3])
-	}
-	fmt.Println()
+	var survivors strings.Builder
+	counts := map[string]map[string]int{}
 	for i, m := range mutants {
+		for _, name := range []string{m.file, "~ all"} {
+			if counts[name] == nil {
+				counts[name] = map[string]int{}
+			}
+			counts[name][m.killer]++
+		}
 		if m.killer == "" {
 			note := ""
 			if len(m.tests) == 0 {
 				note = " (no test reaches it)"
 			}
-			fmt.Printf("survivor %d: %s:%d: %s%s\n", i+1, m.file, m.line, m.what, note)
+			fmt.Fprintf(&survivors, "survivor %d: %s:%d: %s%s\n", i+1, m.file, m.line, m.what, note)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		survived, slow := counts[name][""], counts[name]["slow tests"]
+		killed := slow + counts[name]["quick tests"]
+		fmt.Printf("| %s | %d | %d | %d | %d |\n",
+			strings.TrimPrefix(name, "~ "), killed+survived, killed, slow, survived)
+	}
+	fmt.Printf("\n%s", &survivors)
 }

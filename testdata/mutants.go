@@ -1,12 +1,11 @@
 //go:build ignore
 
-// This file is part of the copies of the program that make mutate compiles: its functions stand
-// where the copy has a mutant, and do what stood there unless that mutant is chosen.
+// This file is part of the copies of the program that make mutate compiles: the code of each mutant
+// calls mutantChosen.
 package main
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -15,7 +14,7 @@ import (
 )
 
 var (
-	mutantChosen, mutantReport = mutantSettings()
+	mutantNumber, mutantReport = mutantSettings()
 	mutantsSeen                sync.Map
 )
 
@@ -44,7 +43,8 @@ func mutantSettings() (int, string) {
 	return n, report
 }
 
-func mutantHere(n int) bool {
+// mutantChosen reports whether mutant n is chosen, and notes that it is reached.
+func mutantChosen(n int) bool {
 	if mutantReport != "" {
 		if _, seen := mutantsSeen.LoadOrStore(n, true); !seen {
 			file, err := os.OpenFile(mutantReport, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
@@ -54,65 +54,5 @@ func mutantHere(n int) bool {
 			}
 		}
 	}
-	return n == mutantChosen
-}
-
-func mutKeep(n int) bool { return !mutantHere(n) }
-
-func mutNot[T ~bool](n int, v T) T { return v != T(mutantHere(n)) }
-
-func mutAnd(n int, a bool, b func() bool) bool {
-	if mutantHere(n) {
-		return a || b()
-	}
-	return a && b()
-}
-
-func mutOr(n int, a bool, b func() bool) bool {
-	if mutantHere(n) {
-		return a && b()
-	}
-	return a || b()
-}
-
-func mutLess[T cmp.Ordered](n int, a, b T) bool {
-	here := mutantHere(n)
-	return a < b || here && a == b
-}
-
-func mutMore[T cmp.Ordered](n int, a, b T) bool {
-	here := mutantHere(n)
-	return a > b || here && a == b
-}
-
-func mutAtMost[T cmp.Ordered](n int, a, b T) bool {
-	here := mutantHere(n)
-	return a < b || !here && a == b
-}
-
-func mutAtLeast[T cmp.Ordered](n int, a, b T) bool {
-	here := mutantHere(n)
-	return a > b || !here && a == b
-}
-
-func mutMoreByOne[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 |
-	~uint64 | ~uintptr | ~float64](n int, v T) T {
-	if mutantHere(n) {
-		return v + 1
-	}
-	return v
-}
-
-func mutTwice[T ~int64](n int, v T) T {
-	if mutantHere(n) {
-		return 2 * v
-	}
-	return v
-}
-
-func mutText[T ~string](n int, v T) T {
-	if mutantHere(n) {
-		return v + "?"
-	}
-	return v
+	return n == mutantNumber
 }
