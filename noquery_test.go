@@ -29,14 +29,7 @@ var queryEdits = []struct{ file, from, to, instead string }{
 	{"help.go", "p.json += queryHelp", "p.examples += queryHelp", ""},
 	{"help.go", "return text + jsonHelp +", "return text + jsonHelp +", "return text + jsonHelp"},
 	{"help.go", "// queryHelp is", "}", ""},
-	{"output.go", `"slices"`, `"slices"`, ""},
-	{"output.go", "value, err := a.query.apply(value)", "w := bufio",
-		"w := bufio.NewWriterSize(a.stdout, 1<<16)"},
-	{"output.go", "case a.raw:", "case a.json ||", "case a.json:"},
-	{"output.go", "if err != nil {", "if err := w.Flush()", "if err := w.Flush(); err != nil {"},
-	{"output.go", "// printRaw writes", "}", ""},
-	{"output.go", "func writeRaw", "}", ""},
-	{"output.go", "// writeCells writes", "}", ""},
+	{"output.go", "if a.query != nil {", "a.resultDue.Store", "a.resultDue.Store(nil)"},
 }
 
 // queryTests are the tests that are left out then: they ask for queries too.

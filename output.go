@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -20,23 +19,18 @@ import (
 // print writes a command's result to stdout: the result of --query, or the value as JSON with
 // --json, or what text writes.
 func (a *app) print(value any, text func(w io.Writer)) error {
-	value, err := a.query.apply(value)
-	if err != nil {
-		return err
+	if a.json {
+		text = func(w io.Writer) { writeJSON(w, value) }
+	}
+	if a.query != nil {
+		var err error
+		if text, err = a.query.printer(value, a.raw); err != nil {
+			return err
+		}
 	}
 	a.resultDue.Store(nil)
 	w := bufio.NewWriterSize(a.stdout, 1<<16)
-	switch {
-	case a.raw:
-		err = printRaw(w, value)
-	case a.json || a.query != nil:
-		writeJSON(w, value)
-	default:
-		text(w)
-	}
-	if err != nil {
-		return err
-	}
+	text(w)
 	if err := w.Flush(); err != nil { // the first error of any write before it
 		return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
 	}
@@ -55,64 +49,6 @@ func (a *app) warn(code, format string, args ...any) {
 	if !a.quiet {
 		printNotice(a.stderr, a.json, "warning", code, fmt.Sprintf(format, args...))
 	}
-}
-
-// printRaw writes a query's result for a shell: a scalar on a line of its own, a list as one line
-// per element, a list of lists as rows of cells separated by tabs. For anything else it fails
-// (query.type) and writes nothing, so that no script goes on with nothing.
-func printRaw(w io.Writer, value any) error {
-	if value == nil {
-		return fail(codeQueryType, "the query found nothing").
-			withHint("compare the expression with the output of --json")
-	}
-	if err := writeRaw(io.Discard, value); err != nil {
-		return err
-	}
-	return writeRaw(w, value)
-}
-
-func writeRaw(w io.Writer, value any) error {
-	if typeOf(value) != "array" {
-		return writeCells(w, []any{value})
-	}
-	for line := range elements(value) {
-		cells := []any{line}
-		if typeOf(line) == "array" {
-			cells = slices.Collect(elements(line))
-			for i, cell := range cells {
-				if cell == nil {
-					cells[i] = "" // a row keeps its columns
-				}
-			}
-		}
-		if err := writeCells(w, cells); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeCells writes one line of scalars.
-func writeCells(w io.Writer, cells []any) error {
-	for i, cell := range cells {
-		if i > 0 {
-			io.WriteString(w, "\t")
-		}
-		switch cell := cell.(type) {
-		case string:
-			writeClean(w, cell)
-		case number, bool:
-			fmt.Fprint(w, cell)
-		case nil:
-			return fail(codeQueryType, "--raw cannot print null in a list").
-				withHint("filter it out, for example with [?@]")
-		default:
-			return fail(codeQueryType, "--raw cannot print an %s here", typeOf(cell)).
-				withHint("select its fields, for example with [id, name]")
-		}
-	}
-	io.WriteString(w, "\n")
-	return nil
 }
 
 // maxColumn is how many columns of a terminal a cell may take and still widen its column: one

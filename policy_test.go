@@ -22,9 +22,10 @@ api.go:
 client.go: $MICROTICA_TOKEN $MICROTICA_TOKEN_FILE
 completion.go:
 creds.go: $? $HOME $MICROTICA_TOKEN $MICROTICA_TOKEN_FILE $USERPROFILE crypto/rand io/fs os
-	os.Chmod os.File.Close os.File.Stat os.File.Sync os.LinkError os.Lstat os.Mkdir os.O_RDONLY
-	os.O_RDWR os.Open os.OpenFile os.ReadDir os.Remove os.Rename os.Stat os.WriteFile
-	path/filepath syscall syscall.EACCES syscall.EINVAL syscall.Errno syscall.O_NONBLOCK
+	os.Chmod os.File os.File.Close os.File.Stat os.File.Sync os.LinkError os.Lstat os.Mkdir
+	os.O_RDONLY os.O_RDWR os.Open os.OpenFile os.ReadDir os.Remove os.Rename os.Stat
+	os.WriteFile path/filepath syscall syscall.EACCES syscall.EINVAL syscall.Errno
+	syscall.O_NONBLOCK
 env.go: $MICROTICA_PROJECT_ID
 errors.go:
 functions.go:
@@ -63,9 +64,8 @@ const dangers = `
 key.secret: creds.go:key.String creds.go:key.raw creds.go:key.strayEnd
 key.raw: creds.go:app.saveKey creds.go:key.mask http.go:client.try
 key.mask: client.go:client.quote http.go:client.try
-client.quote: client.go:client.statusFailure http.go:client.tlsFailure http.go:client.unreachable
-parseKey: creds.go:app.findKey creds.go:app.hasSavedKey creds.go:app.storedKey
-	creds.go:mountedKey login.go:app.newKey
+client.quote: client.go:client.statusFailure http.go:client.reason http.go:client.tlsFailure
+parseKey: creds.go:app.findKey creds.go:app.storedKey creds.go:mountedKey login.go:app.newKey
 app.findKey: client.go:app.newClient
 app.readKey: login.go:app.newKey
 app.token: login.go:app.newKey main.go:app.accept
@@ -86,9 +86,8 @@ crypto/tls.Config.InsecureSkipVerify:
 
 app.getenv: client.go:client.rejected creds.go:app.credentialsPath creds.go:app.findKey
 	creds.go:app.keyFromEnvironment creds.go:app.shownPath env.go:runEnvList http.go:app.apiURL
-	http.go:client.proxyVariable http.go:client.transport
 app.lookenv: creds.go:app.credentialsPath creds.go:app.storedKey creds.go:app.unset
-	main.go:app.getenv main.go:main
+	http.go:client.proxyVariable http.go:client.transport main.go:app.getenv main.go:main
 app.stdin: login.go:app.readKey main.go:main
 app.stdout: help.go:app.printText main.go:main output.go:app.print
 openTerminal: login.go:app.readKey main.go:main

@@ -44,12 +44,24 @@ func compileQuery(text string) (q *query, err error) {
 	return &query{text, root}, nil
 }
 
-// apply returns the query's result for v; v itself if q is nil. The error is a *failure, of
-// query.type.
-func (q *query) apply(v any) (result any, err error) {
-	if q == nil {
-		return v, nil
+// printer returns what prints the query's result for v, as JSON or for a shell. The error is a
+// *failure, of query.type.
+func (q *query) printer(v any, raw bool) (func(io.Writer), error) {
+	result, err := q.apply(v)
+	if err == nil && raw {
+		err = writeRaw(io.Discard, result)
 	}
+	return func(w io.Writer) {
+		if raw {
+			writeRaw(w, result)
+		} else {
+			writeJSON(w, result)
+		}
+	}, err
+}
+
+// apply returns the query's result for v. The error is a *failure, of query.type.
+func (q *query) apply(v any) (result any, err error) {
 	defer catch(&err)
 	result = q.root(v)
 	if writeJSON(&bounded{io.Discard, maxQueryResult + 1}, result) != nil { // with the line's end
@@ -661,4 +673,55 @@ func comparison(sign string, left, right evaluator) evaluator {
 		order := "<=>"[compareNumbers(a, b)+1]
 		return strings.IndexByte(sign, order) >= 0 // <= holds for < and for =
 	}
+}
+
+// writeRaw writes a query's result for a shell: a scalar on a line of its own, a list as one line
+// per element, a list of lists as rows of cells separated by tabs. It fails (query.type) for
+// anything else, so that no script goes on with nothing.
+func writeRaw(w io.Writer, value any) error {
+	if value == nil {
+		return fail(codeQueryType, "the query found nothing").
+			withHint("compare the expression with the output of --json")
+	}
+	if typeOf(value) != "array" {
+		return writeCells(w, []any{value})
+	}
+	for line := range elements(value) {
+		cells := []any{line}
+		if typeOf(line) == "array" {
+			cells = slices.Collect(elements(line))
+			for i, cell := range cells {
+				if cell == nil {
+					cells[i] = "" // a row keeps its columns
+				}
+			}
+		}
+		if err := writeCells(w, cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeCells writes one line of scalars.
+func writeCells(w io.Writer, cells []any) error {
+	for i, cell := range cells {
+		if i > 0 {
+			io.WriteString(w, "\t")
+		}
+		switch cell := cell.(type) {
+		case string:
+			writeClean(w, cell)
+		case number, bool:
+			fmt.Fprint(w, cell)
+		case nil:
+			return fail(codeQueryType, "--raw cannot print null in a list").
+				withHint("filter it out, for example with [?@]")
+		default:
+			return fail(codeQueryType, "--raw cannot print an %s here", typeOf(cell)).
+				withHint("select its fields, for example with [id, name]")
+		}
+	}
+	io.WriteString(w, "\n")
+	return nil
 }
