@@ -24,7 +24,7 @@ const (
 )
 
 // hostileServer is what a server does besides answering. Malformed answers that cost nothing are
-// TestABrokenAnswerIsNotTheAPIs's.
+// brokenAnswers in http_test.go.
 type hostileServer struct {
 	name  string
 	serve func(net.Conn)

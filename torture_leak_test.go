@@ -15,7 +15,7 @@ import (
 )
 
 // redirectPlaces are values of Location: NEAR and FAR are servers that must hear nothing, API is
-// the API itself, KEY the key. How each is reported is TestNoRedirectIsFollowed's.
+// the API itself, KEY the key. How each is reported is TestARedirectNamesItsHost's.
 var redirectPlaces = []string{
 	"http://FAR/",
 	"http://NEAR/gateway/v1/projects",

@@ -173,15 +173,13 @@ func TestWhoamiReportsWhatTheAPISaysOfAKey(t *testing.T) {
 	for _, row := range answerRows() {
 		api, row := row.start(t)
 		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-		text := "via:                apikey\napi key prefix:     mic_d60bea1d\n" +
-			"api reachable:      " + row.reach + "\nprojects visible:   " +
-			strings.Replace(row.visible, "null", "unknown", 1) + "\n"
+		text := reportOf(row.reach, strings.Replace(row.visible, "null", "unknown", 1))
 		object := fmt.Sprintf(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d",`+
 			`"source":"MICROTICA_TOKEN","apiUrl":"%s","apiReachable":%s,"keyAccepted":%s,`+
 			`"projectsVisible":%s}`+"\n", api.base(), row.reach, row.accepted, row.visible)
 		for _, flags := range []string{"", "--json", "--quiet", "--json --quiet"} {
 			asJSON, quiet := strings.Contains(flags, "json"), strings.Contains(flags, "quiet")
-			args := append([]string{"whoami"}, strings.Fields(flags)...)
+			args := strings.Fields("whoami " + flags)
 			s.waits = nil
 			got, seen := s.run(args...), api.seen()
 			want := result{text, "", 0}
