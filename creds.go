@@ -197,8 +197,8 @@ func wrongStart(text string) (what, hint string) {
 	return "does not start with mic_", ""
 }
 
-// hasPrefix reports whether text starts with one of several space-separated prefixes, as it is or in
-// small letters.
+// hasPrefix reports whether text, as it is or in small letters, starts with one of several
+// space-separated prefixes.
 func hasPrefix(text, prefixes string) bool {
 	small := strings.ToLower(text)
 	for prefix := range strings.FieldsSeq(prefixes) {
