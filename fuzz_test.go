@@ -123,7 +123,8 @@ func FuzzAPIURL(f *testing.F) {
 	for _, seed := range []string{
 		defaultAPI, "https://a.example/x/", "http://localhost:8080/gateway/v1", "http://127.0.0.1",
 		"http://[::1]:80", "http://127.0.0.1.example", "http://user:canary@localhost",
-		"https://a:0", "https://a:65536", "https://a:", "https://a?x", "https://a#", "https:a", "//a", "ftp://a",
+		"https://a:0", "https://a:65536", "https://a:", "https://a?x", "https://a#", "https:a",
+		"//a", "ftp://a",
 		"http://LOCALHOST.", "http://[::ffff:127.0.0.1]", "http://[::1%25lo]", "https://a/../b",
 		"https://a/%2e%2e/%zz", "https://\u202e", "https://mic_a_b",
 		"http://localhost@evil.example", "https://a\\b", "http://0x7f000001",

@@ -55,8 +55,8 @@ func ignoredAtStart(s os.Signal) bool {
 }
 
 // The limits on what one run may cost, whatever answer or query causes it. The collector works
-// harder from softMemoryLimit on; above hardMemoryLimit the run is aborted. What is allocated before
-// the watch looks again, and what is not heap, stay below what the user is told.
+// harder from softMemoryLimit on; above hardMemoryLimit the run is aborted. What is allocated
+// before the watch looks again, and what is not heap, stay below what the user is told.
 const (
 	softMemoryLimit = 352 << 20
 	hardMemoryLimit = 400 << 20

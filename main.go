@@ -61,7 +61,7 @@ type app struct {
 	onTerminal     bool          // stderr is a terminal
 	apiLimit       time.Duration // for all that one command does at the API
 	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
-	patience       time.Duration // without an answer, until a user at a terminal is told of the wait
+	patience       time.Duration // with no answer, until a user at a terminal is told of the wait
 	// resultDue is when the command must have its result; nil before the first request, and once
 	// it has one: how fast that is read is not its business.
 	resultDue atomic.Pointer[time.Time]

@@ -20,69 +20,74 @@ func projectList(t *testing.T, body string, flags ...string) result {
 	return s.run(append([]string{"project", "list"}, flags...)...)
 }
 
+// longCell is too wide to widen its column.
+var longCell = strings.Repeat("x", maxColumn+1)
+
+// tables are answers to project list, and what is printed.
+var tables = []struct{ name, body, want string }{
+	{
+		"any order of members",
+		`{"projects":[{"name":"b","id":"2"},{"id":"1","name":"a"}]}`,
+		"ID  NAME\n2   b\n1   a\n",
+	},
+	{
+		"a bare array",
+		`[{"id":"1","name":"a"}]`,
+		"ID  NAME\n1   a\n",
+	},
+	{
+		"missing, empty and other types",
+		`[{},{"id":"","name":null},{"id":7,"name":["x"]},{"id":true,"name":{}}]`,
+		"ID  NAME\n-   -\n-   -\n-   -\n-   -\n",
+	},
+	{
+		"East Asian text takes two columns a rune",
+		`[{"id":"日本","name":"a"},{"id":"ｶﾅ","name":"b"},{"id":"한국어","name":"c"}]`,
+		"ID      NAME\n日本    a\nｶﾅ      b\n한국어  c\n",
+	},
+	{
+		"combining marks take none",
+		`[{"id":"é","name":"a"},{"id":"xyz","name":"b"},{"id":"x\u0300\u0301","name":"c"}]`,
+		"ID   NAME\né    a\nxyz  b\nx\u0300\u0301    c\n",
+	},
+	{
+		"an emoji takes two however it is composed",
+		`[{"id":"🚀","name":"a"},{"id":"👩‍👩‍👧","name":"b"},{"id":"❤️","name":"c"},
+		{"id":"👍🏽","name":"d"},{"id":"🇨🇭","name":"e"},{"id":"abc","name":"f"}]`,
+		"ID   NAME\n🚀   a\n👩‍👩‍👧   b\n❤️   c\n👍🏽   d\n🇨🇭   e\nabc  f\n",
+	},
+	{
+		"a cell of more than 60 columns widens none",
+		`[{"id":"` + longCell + `","name":"a"},{"id":"12345","name":"b"}]`,
+		"ID     NAME\n" + longCell + "  a\n12345  b\n",
+	},
+	{
+		"a cell of 60 columns does",
+		`[{"id":"` + longCell[1:] + `","name":"a"},{"id":"1","name":"b"}]`,
+		"ID" + strings.Repeat(" ", 60) + "NAME\n" + longCell[1:] + "  a\n1" +
+			strings.Repeat(" ", 61) + "b\n",
+	},
+	{
+		"escapes count as they are shown",
+		`[{"id":"a\tb","name":"x\u001b[31m\n"}]`,
+		"ID      NAME\na\\x09b  x\\x1b[31m\\x0a\n",
+	},
+	{
+		"the last of two members with one name",
+		`[{"id":"1","name":"a","id":"2"}]`,
+		"ID  NAME\n2   a\n",
+	},
+	{
+		"escaped names",
+		`[{"\u0069d":"1","n\u0061me":"a"}]`,
+		"ID  NAME\n1   a\n",
+	},
+}
+
 // TestTablesAlignByDisplayWidth covers columns, their order, and what - stands for.
 func TestTablesAlignByDisplayWidth(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", maxColumn+1)
-	for _, test := range []struct{ name, body, want string }{
-		{
-			"any order of members",
-			`{"projects":[{"name":"b","id":"2"},{"id":"1","name":"a"}]}`,
-			"ID  NAME\n2   b\n1   a\n",
-		},
-		{
-			"a bare array",
-			`[{"id":"1","name":"a"}]`,
-			"ID  NAME\n1   a\n",
-		},
-		{
-			"missing, empty and other types",
-			`[{},{"id":"","name":null},{"id":7,"name":["x"]},{"id":true,"name":{}}]`,
-			"ID  NAME\n-   -\n-   -\n-   -\n-   -\n",
-		},
-		{
-			"East Asian text takes two columns a rune",
-			`[{"id":"日本","name":"a"},{"id":"ｶﾅ","name":"b"},{"id":"한국어","name":"c"}]`,
-			"ID      NAME\n日本    a\nｶﾅ      b\n한국어  c\n",
-		},
-		{
-			"combining marks take none",
-			`[{"id":"é","name":"a"},{"id":"xyz","name":"b"},{"id":"x\u0300\u0301","name":"c"}]`,
-			"ID   NAME\né    a\nxyz  b\nx\u0300\u0301    c\n",
-		},
-		{
-			"an emoji takes two however it is composed",
-			`[{"id":"🚀","name":"a"},{"id":"👩‍👩‍👧","name":"b"},{"id":"❤️","name":"c"},
-			{"id":"👍🏽","name":"d"},{"id":"🇨🇭","name":"e"},{"id":"abc","name":"f"}]`,
-			"ID   NAME\n🚀   a\n👩‍👩‍👧   b\n❤️   c\n👍🏽   d\n🇨🇭   e\nabc  f\n",
-		},
-		{
-			"a cell of more than 60 columns widens none",
-			`[{"id":"` + long + `","name":"a"},{"id":"12345","name":"b"}]`,
-			"ID     NAME\n" + long + "  a\n12345  b\n",
-		},
-		{
-			"a cell of 60 columns does",
-			`[{"id":"` + long[1:] + `","name":"a"},{"id":"1","name":"b"}]`,
-			"ID" + strings.Repeat(" ", 60) + "NAME\n" + long[1:] + "  a\n1" +
-				strings.Repeat(" ", 61) + "b\n",
-		},
-		{
-			"escapes count as they are shown",
-			`[{"id":"a\tb","name":"x\u001b[31m\n"}]`,
-			"ID      NAME\na\\x09b  x\\x1b[31m\\x0a\n",
-		},
-		{
-			"the last of two members with one name",
-			`[{"id":"1","name":"a","id":"2"}]`,
-			"ID  NAME\n2   a\n",
-		},
-		{
-			"escaped names",
-			`[{"\u0069d":"1","n\u0061me":"a"}]`,
-			"ID  NAME\n1   a\n",
-		},
-	} {
+	for _, test := range tables {
 		if got, want := projectList(t, test.body), (result{test.want, "", 0}); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", test.name, got, want)
 		}

@@ -63,7 +63,10 @@ func newDeafPipe(t *testing.T) *deafPipe {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { reader.Close(); writer.Close() })
+	t.Cleanup(func() {
+		reader.Close()
+		writer.Close()
+	})
 	return &deafPipe{reader, writer}
 }
 
@@ -353,7 +356,7 @@ func TestCancelledReadLeavesNothingBehind(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		a := &app{
 			stdin: reader, stdout: &stdout, stderr: &stderr, now: time.Now,
-			lookenv: func(name string) (string, bool) { value, ok := s.env[name]; return value, ok },
+			lookenv: lookup(s.env),
 		}
 		time.AfterFunc(time.Millisecond, func() {
 			cancel(interrupted(int(syscall.SIGTERM)))

@@ -63,7 +63,7 @@ func spellings(key string) []string {
 			for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 				text := e.EncodeToString(padded)
 				first := []int{0, 2, 3}[offset]
-				all = append(all, text[first:len(text)-1]) // the last letter holds what follows, too
+				all = append(all, text[first:len(text)-1]) // the last one holds more
 			}
 		}
 	}
