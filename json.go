@@ -396,6 +396,9 @@ func writeString(w *bufio.Writer, text string) {
 	w.WriteByte('"')
 	written := 0
 	for i, r := range text {
+		if ' ' <= r && r <= '~' && r != '"' && r != '\\' { // nearly all of it
+			continue
+		}
 		size := utf8.RuneLen(r)
 		escape := ""
 		switch {

@@ -66,6 +66,10 @@ func TestJSONIsWrittenInOneWay(t *testing.T) {
 		if got := jsonText(v); got != test.want {
 			t.Errorf("%q is written as %q, want %q", test.in, got, test.want)
 		}
+		inside, _ := parseJSON(` { "" : [ ` + test.in + ` ] } `)
+		if got, want := jsonText(inside), `{"":[`+test.want+`]}`; got != want {
+			t.Errorf("in an array, %q is written as %q, want %q", test.in, got, want)
+		}
 		if got := jsonText(rebuilt(v)); got != test.want {
 			t.Errorf("%q taken apart and made anew is %q, want %q", test.in, got, test.want)
 		}

@@ -303,6 +303,12 @@ func TestAnExpressionIsBounded(t *testing.T) {
 			t.Errorf("%d times %s took %v", many, test.again, took)
 		}
 	}
+	if _, err := compileQuery(strings.Repeat("!", maxQueryTokens-1) + "@"); err != nil {
+		t.Errorf("exactly %d tokens: %v", maxQueryTokens, err)
+	}
+	if _, err := compileQuery(strings.Repeat("!", maxQueryTokens) + "@"); err == nil {
+		t.Errorf("one more than %d tokens is no error", maxQueryTokens)
+	}
 	list := "[" + strings.Repeat("@,", 1999) + "@]"
 	if got, err := queried("1", list+"|length(@)"); err != nil || got != "2000" {
 		t.Errorf("a list of 2000 expressions has %s elements, %v", got, err)
@@ -320,17 +326,17 @@ func TestAResultIsBounded(t *testing.T) {
 		{double("join('',[@,@])", "@"), "the result of join() is larger than 64 MiB"},
 		{double("[@,@]", "length(@)"), ""},
 	} {
-		_, err := queried(`"abc"`, test.expression)
+		_, err := queried(`"`+strings.Repeat("x", 1<<16)+`"`, test.expression)
 		switch {
 		case test.want == "" && err == nil:
 		case err == nil || err.code != codeQueryType || !strings.Contains(err.message, test.want):
 			t.Errorf("%s: %v", test.expression, err)
 		}
 	}
-	// The bound is on bytes as they are printed: a character of 3 bytes may become 6.
-	large := `["` + strings.Repeat("\u2028", 12<<20) + `"]`
+	// The bound is on bytes as they are printed: a character of 4 bytes may become 12.
+	large := `["` + strings.Repeat("x", 52<<20) + strings.Repeat("\U000e0001", 1<<20) + `"]`
 	if _, err := queried(large, "@"); err == nil || !strings.Contains(err.message, "64 MiB") {
-		t.Errorf("72 MiB of escapes: %v", err)
+		t.Errorf("a result of 64 MiB and four bytes: %v", err)
 	}
 	large = `["` + strings.Repeat("x", maxQueryResult-4) + `"]`
 	if got, err := queried(large, "@"); err != nil || got != large {
