@@ -483,7 +483,7 @@ func TestAKeyPrintsItsPrefixWhateverTheVerb(t *testing.T) {
 			}
 		}
 	}
-	if data, err := json.Marshal(k); err != nil || strings.Contains(string(data), "canary") {
+	if data, err := json.Marshal([]any{k}); err != nil || strings.Contains(string(data), "canary") {
 		t.Errorf("as JSON a key is %s, %v", data, err)
 	}
 }
