@@ -230,6 +230,9 @@ func TestMaskingSeesEverySpelling(t *testing.T) {
 		{"mic_a_b", `mic_a_b"`, `mic_a_b"`},
 		{"mic_a_b", ``, ``},
 		{"mic_a_b", `12-`, `12-`},
+		{"mic_a_b", `00mic_a_b0`, `00mic_a_b0`},
+		{"mic_a_b", "\"mic_a_b\n\"", "\"mic_a_b\n\""},
+		{"mic_a_b", `["mic_a_b"`, `["mic_a_b"`},
 	} {
 		mask := func(text string) string { return strings.ReplaceAll(text, test.secret, "***") }
 		if got := maskStrings(test.in, mask); got != test.want {
