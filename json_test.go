@@ -9,54 +9,57 @@ import (
 	"unicode/utf8"
 )
 
+// jsonSpellings has JSON texts, and how the program writes them.
+var jsonSpellings = []struct{ in, want string }{
+	{`null`, `null`},
+	{` true `, `true`},
+	{`false`, `false`},
+	{`""`, `""`},
+	{` [ ] `, `[]`},
+	{"{\n}", `{}`},
+	{`0`, `0`},
+	{`-0`, `-0`},
+	{`1.0`, `1.0`},
+	{`1E+2`, `1E+2`},
+	{`123456789012345678901234567890`, `123456789012345678901234567890`},
+	{"\t[ 1 ,\r\n2 ]\n", `[1,2]`},
+	{`{ "b" : 1 , "a" : [ { } ] }`, `{"b":1,"a":[{}]}`},
+	{`[true ,false,null , "a" ]`, `[true,false,null,"a"]`},
+	{`["a ]} \" [{ b",{"x\\":"\\\""}]`, `["a ]} \" [{ b",{"x\\":"\\\""}]`},
+	// Escapes that need not be.
+	{`"<>&'/"`, `"<>&'/"`},
+	{`"\u003c\/"`, `"</"`},
+	{`"é日😀"`, `"é日😀"`},
+	{`"\u00e9\ud83d\ude00"`, `"é😀"`},
+	{`{"\u0061":1,"b":2}`, `{"a":1,"b":2}`},
+	// Escapes that must be.
+	{`"\"\\\b\f\n\r\t"`, `"\"\\\u0008\u000c\u000a\u000d\u0009"`},
+	{`"\\u0041"`, `"\\u0041"`},
+	{`"\\"`, `"\\"`},
+	{`"\\\""`, `"\\\""`},
+	{"\"\u007f\u0085\u00ad\u200b\u202e\"", `"\u007f\u0085\u00ad\u200b\u202e"`},
+	{"\"\u2028\u2029\ufeff\"", `"\u2028\u2029\ufeff"`},
+	{"\"\U000e0001\"", `"\udb40\udc01"`},
+	{`"\udb40\udc01"`, `"\udb40\udc01"`},
+	// What is no character.
+	{`"\ud800"`, "\"\uFFFD\""},
+	{`"\udc00\ud800x"`, "\"\uFFFD\uFFFDx\""},
+	{`"\ud800\ud83d\ude00"`, "\"\uFFFD😀\""},
+	{`"\ud800\u0041"`, "\"\uFFFDA\""},
+	{`"\ud800\n"`, "\"\uFFFD\\u000a\""},
+	{"\"a\xffb\"", `"a\ufffdb"`},
+	{"\"\xed\xa0\x80\\n\"", `"\ufffd\ufffd\ufffd\u000a"`},
+	{"\"\uFFFD\"", "\"\uFFFD\""},
+	// Duplicate names are printed as they were sent.
+	{`{"a":1,"b":2,"a":3}`, `{"a":1,"b":2,"a":3}`},
+	{`{"a":1,"\u0061":[{"z":1,"z":2}]}`, `{"a":1,"a":[{"z":1,"z":2}]}`},
+}
+
 // TestJSONIsWrittenInOneWay covers all that may change between an answer and what is printed: white
 // space, and the spelling of strings.
 func TestJSONIsWrittenInOneWay(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ in, want string }{
-		{`null`, `null`},
-		{` true `, `true`},
-		{`false`, `false`},
-		{`""`, `""`},
-		{` [ ] `, `[]`},
-		{"{\n}", `{}`},
-		{`0`, `0`},
-		{`-0`, `-0`},
-		{`1.0`, `1.0`},
-		{`1E+2`, `1E+2`},
-		{`123456789012345678901234567890`, `123456789012345678901234567890`},
-		{"\t[ 1 ,\r\n2 ]\n", `[1,2]`},
-		{`{ "b" : 1 , "a" : [ { } ] }`, `{"b":1,"a":[{}]}`},
-		{`[true ,false,null , "a" ]`, `[true,false,null,"a"]`},
-		{`["a ]} \" [{ b",{"x\\":"\\\""}]`, `["a ]} \" [{ b",{"x\\":"\\\""}]`},
-		// Escapes that need not be.
-		{`"<>&'/"`, `"<>&'/"`},
-		{`"\u003c\/"`, `"</"`},
-		{`"é日😀"`, `"é日😀"`},
-		{`"\u00e9\ud83d\ude00"`, `"é😀"`},
-		{`{"\u0061":1,"b":2}`, `{"a":1,"b":2}`},
-		// Escapes that must be.
-		{`"\"\\\b\f\n\r\t"`, `"\"\\\u0008\u000c\u000a\u000d\u0009"`},
-		{`"\\u0041"`, `"\\u0041"`},
-		{`"\\"`, `"\\"`},
-		{`"\\\""`, `"\\\""`},
-		{"\"\u007f\u0085\u00ad\u200b\u202e\"", `"\u007f\u0085\u00ad\u200b\u202e"`},
-		{"\"\u2028\u2029\ufeff\"", `"\u2028\u2029\ufeff"`},
-		{"\"\U000e0001\"", `"\udb40\udc01"`},
-		{`"\udb40\udc01"`, `"\udb40\udc01"`},
-		// What is no character.
-		{`"\ud800"`, "\"\uFFFD\""},
-		{`"\udc00\ud800x"`, "\"\uFFFD\uFFFDx\""},
-		{`"\ud800\ud83d\ude00"`, "\"\uFFFD😀\""},
-		{`"\ud800\u0041"`, "\"\uFFFDA\""},
-		{`"\ud800\n"`, "\"\uFFFD\\u000a\""},
-		{"\"a\xffb\"", `"a\ufffdb"`},
-		{"\"\xed\xa0\x80\\n\"", `"\ufffd\ufffd\ufffd\u000a"`},
-		{"\"\uFFFD\"", "\"\uFFFD\""},
-		// Duplicate names are printed as they were sent.
-		{`{"a":1,"b":2,"a":3}`, `{"a":1,"b":2,"a":3}`},
-		{`{"a":1,"\u0061":[{"z":1,"z":2}]}`, `{"a":1,"a":[{"z":1,"z":2}]}`},
-	} {
+	for _, test := range jsonSpellings {
 		v, err := parseJSON(test.in)
 		if err != nil {
 			t.Errorf("%q: %v", test.in, err)

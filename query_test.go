@@ -392,7 +392,7 @@ func FuzzQuery(f *testing.F) {
 		"sum([].n)",
 		"ceil(a)", `"a\u0041"`, "`{\"a\":1}`",
 	} {
-		f.Add(expression, `{"a":[{"b":1,"c":"x"},{"b":2.50,"a":null}],"n":[2e3],"z":"\u202e\ud800"}`)
+		f.Add(expression, `{"a":[{"b":1,"c":"x"},{"b":2.50,"a":null}],"n":[2e3],"z":"\ud800"}`)
 		f.Add(expression, `[3,1,2]`)
 		f.Add(expression, `["b","a"]`)
 	}
