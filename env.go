@@ -30,8 +30,7 @@ func runEnvList(ctx context.Context, a *app) error {
 	}
 	header := []string{"ID", "NAME", "STATUS", "LAST DEPLOYED"}
 	return a.printList(list, "environments", header, func(environment any) []string {
-		return []string{cell(environment, "id"), cell(environment, "name"),
-			cell(environment, "status"), lastDeployed(environment)}
+		return append(cells(environment, "id", "name", "status"), lastDeployed(environment))
 	})
 }
 

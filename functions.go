@@ -275,7 +275,7 @@ func lengthOf(_ *call, args []any) any {
 }
 
 func mapped(_ *call, args []any) any {
-	results := make([]any, 0, length(args[1])) // growing would hold two
+	var results []any
 	for element := range elements(args[1]) {
 		results = append(results, args[0].(evaluator)(element))
 	}
@@ -320,8 +320,7 @@ func compare(a, b keyed) int {
 func largest(c *call, args []any) any  { return c.pick(args, slices.MaxFunc) }
 func smallest(c *call, args []any) any { return c.pick(args, slices.MinFunc) }
 
-// pick returns the element that first finds among those that are equally large; nil if there is
-// none.
+// pick returns the element that first finds, of equal ones the first; nil if there is none.
 func (c *call) pick(args []any, first func([]keyed, func(a, b keyed) int) keyed) any {
 	all := c.keyed(args)
 	if len(all) == 0 {

@@ -239,7 +239,7 @@ func FuzzAnswer(f *testing.F) {
 		c := &client{app: &app{}, base: &url.URL{Scheme: "https", Host: "a.example"}}
 		if c.checkList(answer, "projects") == nil {
 			printTable(io.Discard, []string{"ID", "NAME"}, answer, func(e any) []string {
-				return []string{cell(e, "id"), lastDeployed(e)}
+				return []string{cells(e, "id")[0], lastDeployed(e)}
 			})
 		}
 	})
@@ -275,7 +275,7 @@ func FuzzTable(f *testing.F) {
 		}
 		element := newObject("id", id, "name", name)
 		var out bytes.Buffer
-		row := func(e any) []string { return []string{cell(e, "id"), cell(e, "name")} }
+		row := func(e any) []string { return []string{cells(e, "id")[0], cells(e, "name")[0]} }
 		printTable(&out, []string{"ID", "NAME"}, []any{element, element}, row)
 		lines := strings.Split(out.String(), "\n")
 		if len(lines) != 4 || lines[1] != lines[2] || lines[3] != "" ||

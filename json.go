@@ -463,7 +463,7 @@ func maskStrings(text string, mask func(string) string) string {
 		}
 		i = next
 	}
-	if written == 0 {
+	if written == 0 || !json.Valid([]byte(text)) { // masking must not make it so
 		return text
 	}
 	w.WriteString(text[written:])

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// spelledTexts are JSON texts, and how each is printed.
-var spelledTexts = []struct{ in, want string }{
+// jsonSpellings has JSON texts, and how the program writes them.
+var jsonSpellings = []struct{ in, want string }{
 	{`null`, `null`},
 	{` true `, `true`},
 	{`false`, `false`},
@@ -57,7 +57,7 @@ var spelledTexts = []struct{ in, want string }{
 // space, and the spelling of strings.
 func TestJSONIsWrittenInOneWay(t *testing.T) {
 	t.Parallel()
-	for _, test := range spelledTexts {
+	for _, test := range jsonSpellings {
 		v, err := parseJSON(test.in)
 		if err != nil {
 			t.Errorf("%q: %v", test.in, err)
@@ -90,7 +90,6 @@ func TestOnlyJSONIsParsed(t *testing.T) {
 	for _, text := range []string{
 		``, ` `, `nul`, `01`, `+1`, `1.`, `[1,]`, `{"a":1,}`, `{a:1}`, `'a'`, `1 2`, `{}x`,
 		"\"\n\"", `"\x"`, `"\u12"`, `"`, "\uFEFF{}", `NaN`, `// {}`, "[\v]", "[" + deep + "]",
-		"[]]", "[] []", "{}\x00", `{"a":[`, "OK", "<!DOCTYPE html>",
 	} {
 		if v, err := parseJSON(text); err == nil {
 			t.Errorf("%.60q is parsed as %v", text, v)
@@ -232,6 +231,9 @@ func TestMaskingSeesEverySpelling(t *testing.T) {
 		{"mic_a_b", `mic_a_b"`, `mic_a_b"`},
 		{"mic_a_b", ``, ``},
 		{"mic_a_b", `12-`, `12-`},
+		{"mic_a_b", `00mic_a_b0`, `00mic_a_b0`},
+		{"mic_a_b", "\"mic_a_b\n\"", "\"mic_a_b\n\""},
+		{"mic_a_b", `["mic_a_b"`, `["mic_a_b"`},
 	} {
 		mask := func(text string) string { return strings.ReplaceAll(text, test.secret, "***") }
 		if got := maskStrings(test.in, mask); got != test.want {

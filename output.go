@@ -84,13 +84,16 @@ func printTable(w io.Writer, header []string, list any, row func(element any) []
 	}
 }
 
-// cell returns what a table shows for an object's member: its text, or - where that is missing,
-// empty or of another type.
-func cell(element any, name string) string {
-	if text, ok := field(element, name).(string); ok && text != "" {
-		return text
+// cells returns what a table shows for some members of an object: the text of each, or - where it
+// is missing, empty or of another type.
+func cells(element any, names ...string) []string {
+	shown := make([]string, len(names))
+	for i, value := range fields(element, names...) {
+		if shown[i], _ = value.(string); shown[i] == "" {
+			shown[i] = "-"
+		}
 	}
-	return "-"
+	return shown
 }
 
 // clean returns text that is harmless to a terminal, and on one line: each dangerous rune is

@@ -17,7 +17,7 @@ func runProjectList(ctx context.Context, a *app) error {
 	}
 	header := []string{"ID", "NAME"}
 	return a.printList(list, "projects", header, func(project any) []string {
-		return []string{cell(project, "id"), cell(project, "name")}
+		return cells(project, "id", "name")
 	})
 }
 
@@ -25,7 +25,10 @@ func runProjectList(ctx context.Context, a *app) error {
 // elements.
 func (a *app) printList(list any, what string, header []string, row func(any) []string) error {
 	err := a.print(list, func(w io.Writer) { printTable(w, header, list, row) })
-	if err == nil && length(list) == 0 {
+	for range elements(list) {
+		return err // counting would go through all of them
+	}
+	if err == nil {
 		a.note("list.empty", "the key can see no %s", what)
 	}
 	return err

@@ -392,8 +392,7 @@ func FuzzQuery(f *testing.F) {
 		"sum([].n)",
 		"ceil(a)", `"a\u0041"`, "`{\"a\":1}`",
 	} {
-		f.Add(expression, `{"a":[{"b":1,"c":"x"},{"b":2.50,"a":null}],"n":[2e3],`+
-			`"z":"\u202e\ud800"}`)
+		f.Add(expression, `{"a":[{"b":1,"c":"x"},{"b":2.50,"a":null}],"n":[2e3],"z":"\ud800"}`)
 		f.Add(expression, `[3,1,2]`)
 		f.Add(expression, `["b","a"]`)
 	}
@@ -403,8 +402,9 @@ func FuzzQuery(f *testing.F) {
 			v = nil
 		}
 		before := jsonText(v)
-		if same, err := queried(before, "@"); err != nil || same != before {
-			t.Fatalf("@ makes %q of %q, %v", same, before, err)
+		all, _ := compileQuery("@")
+		if same, err := all.apply(v); err != nil || jsonText(same) != before {
+			t.Fatalf("@ makes %q of %q, %v", jsonText(same), before, err)
 		}
 		q, err := compileQuery(expression)
 		if err != nil {
