@@ -875,6 +875,8 @@ func TestHTTPSWithAnOwnAuthority(t *testing.T) {
 		{"localhost", "localhost", ca.file, good, ok, 1, wrong{}},
 		{"no authorities", "127.0.0.1", none, good, ok, 0,
 			insecure("HOST", unknownAuthority, installHint)},
+		{"authorities that cannot be read", "127.0.0.1", t.TempDir(), good, ok, 0,
+			insecure("HOST", unknownAuthority, installHint)},
 		{"expired", "127.0.0.1", ca.file, with(ca.issue(time.Now().Add(-2*time.Hour), loopback)),
 			ok, 0, insecure("HOST", wrongTime, clockHint)},
 		{"for clients", "127.0.0.1", ca.file, with(ca.clientOnly()), ok, 0,
@@ -1026,6 +1028,7 @@ func TestAProxyThatFailsIsNamed(t *testing.T) {
 			"HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n"),
 			"it answered HTTP 302"},
 		{"no TLS", "https", afterHello("HTTP/1.1 400 No\r\n\r\n"), "it does not speak TLS"},
+		{"an alert", "https", afterHello("\x15\x03\x03\x00\x02\x02\x28"), notAProxy},
 		{"no SOCKS", "socks5", afterHello("HTTP/1.1 400 No\r\n\r\n"), notAProxy},
 		{"a certificate that is not trusted", "https", untrusted, "its certificate is not trusted"},
 	} {
