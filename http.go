@@ -366,8 +366,6 @@ func (c *client) reason(err error, proxied bool) string {
 	switch {
 	case errors.As(err, &record):
 		return "it does not speak TLS"
-	case errors.As(err, &dns) && dns.IsNotFound:
-		return "no such host"
 	case errors.As(err, &dns):
 		return c.quote(dns.Err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
