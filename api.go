@@ -10,7 +10,7 @@ import (
 	"unicode"
 )
 
-// runAPI prints the JSON that the API answers to GET base/PATH.
+// runAPI prints the JSON that the API returns for GET base/PATH.
 func runAPI(ctx context.Context, a *app) error {
 	r, err := parsePath(a.words[0])
 	if err != nil {
@@ -28,8 +28,8 @@ func runAPI(ctx context.Context, a *app) error {
 	return a.print(answer, func(w io.Writer) { writeJSON(w, answer) })
 }
 
-// parsePath returns the request for a path of the API, with or without a slash in front, and with
-// or without a query. What could leave the base URL is refused (usage), and so is what may be a
+// parsePath returns the request for a path of the API, with or without a leading slash, and with or
+// without a query. It refuses (usage) what could leave the base URL, and a path that may hold a
 // key.
 func parsePath(text string) (request, error) {
 	path, query, _ := strings.Cut(strings.TrimPrefix(text, "/"), "?")

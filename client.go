@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// This file knows Microtica's API: its endpoints, as Microtica's published SDK has them
-// (@microtica/ms-project-sdk 1.3.0), what their statuses mean, and what a key is worth. Text that
-// came with an answer goes into a message through quote or shorten only.
+// This file knows Microtica's API: its endpoints, taken from Microtica's published SDK
+// (@microtica/ms-project-sdk 1.3.0), what their statuses mean, and whether a key works. Text from
+// an answer goes into a message only through quote or shorten.
 
 const maxMessage = 300 // characters of an API's message that are shown
 
@@ -23,11 +23,11 @@ type client struct {
 	base    *url.URL
 	key     key
 	source  string        // where the key came from, for messages
-	limit   time.Duration // for all requests and waits together, from the first one on
+	limit   time.Duration // for all requests and waits together, from the first request on
 	retries int
 	began   time.Time // when the first request was made
 	proxy   *url.URL  // the proxy of the latest request, or nil
-	slow    bool      // the user knows that it takes long
+	slow    bool      // the user has been told of the wait
 }
 
 // newClient returns a client for the base URL that the environment names and the key in use.
@@ -44,13 +44,13 @@ func (a *app) newClient() (*client, error) {
 		retries: maxRetries}, nil
 }
 
-// request is what to ask of the API, and how messages speak of it.
+// request is a request to the API, and the words for it in messages.
 type request struct {
-	path    string // below the base URL, escaped, without a slash in front
+	path    string // relative to the base URL, escaped, without a leading slash
 	query   string // escaped; "" for none
 	what    string // what is asked for: "the projects"
 	denied  string // the hint of a 403; "" for the general one
-	missing string // what a 404 says is not there; "" where the API always has it
+	missing string // completes "the API has …" for a 404; "" if the path always exists
 	advice  string // the hint of that 404
 }
 
@@ -58,7 +58,7 @@ type request struct {
 func (r request) below(base *url.URL) *url.URL {
 	u := *base
 	u.RawPath = base.EscapedPath() + "/" + r.path
-	u.Path, _ = url.PathUnescape(u.RawPath) // who made the request has escaped it
+	u.Path, _ = url.PathUnescape(u.RawPath) // cannot fail: both parts are escaped
 	u.RawQuery = r.query
 	return &u
 }
@@ -93,7 +93,7 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 	return list, c.checkList(list, "environments")
 }
 
-// missingProjectHint says why there may be no project with that id.
+// missingProjectHint returns the hint for an id that matches no project.
 func missingProjectHint(id string) string {
 	first, last := id[0], id[len(id)-1]
 	switch {
@@ -107,7 +107,7 @@ func missingProjectHint(id string) string {
 	return "run 'microtica project list' to see the projects"
 }
 
-// me asks who the key is (GET /me), which every key that works may.
+// me asks the API about the key itself (GET /me), which every working key is allowed to do.
 func (c *client) me(ctx context.Context) error {
 	answer, err := c.get(ctx, request{path: "me", what: "the key's own record"})
 	if err != nil {
@@ -145,12 +145,12 @@ const (
 // keyCheck is the outcome of trying a key.
 type keyCheck struct {
 	verdict  verdict
-	projects int   // how many the key can see, if it is accepted
-	err      error // why the key is rejected, or unknown
+	projects int   // how many the key can see; only for keyAccepted
+	err      error // why the verdict is keyRejected or keyUnknown
 }
 
-// tryKey asks the API whether the key works. A 403 on the projects, which a key without
-// project-wide access gets, is settled by asking who the key is.
+// tryKey asks the API whether the key works. A working key without project-wide access also gets a
+// 403 for the projects, so tryKey then asks about the key itself.
 func (c *client) tryKey(ctx context.Context) keyCheck {
 	list, err := c.projects(ctx)
 	switch codeOf(err) {
@@ -181,7 +181,7 @@ func (c *client) tryKey(ctx context.Context) keyCheck {
 	return keyCheck{err: unclear}
 }
 
-// reached reports whether the outcome of a request means that the API itself answered.
+// reached reports whether the error of a request, or nil, means that the API itself answered.
 func reached(err error) bool {
 	switch codeOf(err) {
 	case nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused, codeAPIRateLimited, codeAPIServer:
@@ -190,8 +190,8 @@ func reached(err error) bool {
 	return false
 }
 
-// statusFailure returns the failure that an answer other than 2xx to r means; location is where a
-// redirect points, or nil.
+// statusFailure returns the failure for an answer to r whose status is not 2xx; location is the
+// target of a redirect, or nil.
 func (c *client) statusFailure(r request, status int, location *url.URL, answer any) *failure {
 	said := ""
 	if text, _ := field(answer, "message").(string); text != "" {
@@ -215,7 +215,7 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 	case status == 404 && r.missing != "" && typeOf(answer) == "object":
 		f = fail(codeAPINotFound, "the API has %s (HTTP 404)%s", r.missing, said).
 			withHint("%s", r.advice)
-	case status == 404: // the API has this path, or answers in JSON: this is another server
+	case status == 404: // the API has this path, or would answer in JSON: this is another server
 		f = c.badResponse("there is no such path (HTTP 404)")
 	case status == 429:
 		f = fail(codeAPIRateLimited, "rate limited by the API (HTTP 429)%s", said).
@@ -234,7 +234,7 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 	return f
 }
 
-// rejected returns the failure of a key that does not work; said is what the API said, if anything.
+// rejected returns the failure for a key that does not work; said is the API's message, if any.
 func (c *client) rejected(status int, said string) *failure {
 	f := fail(codeAuthRejected, "the API rejected key %v from %s (HTTP %d)%s",
 		c.key, c.source, status, said)
@@ -263,13 +263,14 @@ func (c *client) rejected(status int, said string) *failure {
 	return f
 }
 
-// badResponse returns the failure for an answer that the API would not give.
+// badResponse returns the failure for an answer that cannot be from the API.
 func (c *client) badResponse(why string) *failure {
 	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host, why).
 		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
 }
 
-// assumption adds to a hint that the default address is one.
+// assumption ends a hint about the base URL: it says that the default is an assumption, or nothing
+// if the user has set another.
 func (c *client) assumption() string {
 	if c.base.String() == defaultAPI {
 		return ": the default, " + defaultAPI + ", is an assumption"
@@ -277,11 +278,11 @@ func (c *client) assumption() string {
 	return ""
 }
 
-// quote makes text of a server fit for a message: without the key, clean, and of bounded length.
+// quote makes text from a server fit for a message: the key masked, cleaned and shortened.
 func (c *client) quote(text string) string { return shorten(c.key.mask(text)) }
 
-// shorten makes text clean and cuts it at maxMessage characters. It cuts before it cleans, too,
-// which can make 32 MiB of text ten times as long.
+// shorten cleans text and cuts it to maxMessage characters. It also cuts before cleaning, which
+// could make 32 MiB of text four times as long.
 func shorten(text string) string {
 	text = clean(prefix(text, maxMessage+1))
 	if short := prefix(text, maxMessage); short != text {

@@ -12,15 +12,15 @@ import (
 
 var shells = []string{"bash", "zsh", "fish"}
 
-// scripts are the scripts' beginning, a format for the flags that take a value, joined by or; a
-// format for a row of completions; and the end.
+// scripts has the parts of each shell's script: start, a format for the flags that take a value,
+// which or separates; row, a format for the words and what can follow them; and end.
 var scripts = map[string]struct{ start, or, row, end string }{
 	"bash": {bashStart, " | ", bashRow, bashEnd},
 	"zsh":  {zshStart, " | ", zshRow, zshEnd},
 	"fish": {fishStart, " ", fishRow, ""},
 }
 
-// runCompletion prints the script for the shell that its word names.
+// runCompletion prints the script for the shell that its argument names.
 func runCompletion(_ context.Context, a *app) error {
 	shell := a.words[0]
 	s, known := scripts[shell]
@@ -42,13 +42,13 @@ func runCompletion(_ context.Context, a *app) error {
 	return a.printText(b.String() + s.end)
 }
 
-// completion is what can follow the words on the command line, flags left out.
+// completion is what can follow the words in after; flags between them do not count.
 type completion struct {
 	after string
 	next  []string
 }
 
-// completions returns what can follow each command, and the words that lead to it.
+// completions returns what can follow each command, and each first part of one.
 func completions() []completion {
 	all := []completion{{"", append(wordsAfter(""), flagsAfter("")...)}}
 	for _, group := range wordsAfter("") {
@@ -95,8 +95,8 @@ func flagsAfter(words string) []string {
 }
 
 // Each script collects the words before the cursor, without flags and their values, and looks up
-// what can follow them. (To bash, --flag=value is three words.) Where nothing can, as after < or
-// for a path, the shell completes as it does without a script.
+// what can follow them. (To bash, --flag=value is three words.) If nothing can, bash completes file
+// names; zsh and fish do so only after a redirection such as <.
 
 const bashRow = "  '%s') COMPREPLY=($(compgen -W '%s' -- \"$current\")) ;;\n"
 

@@ -17,19 +17,20 @@ import (
 	"unicode/utf8"
 )
 
-// This file is the API key: what one looks like, where it comes from, and how it is stored. No
+// This file handles the API key: what one looks like, where it comes from, and how it is stored. No
 // other file reads or writes files.
 
-// maxKeyBytes is the length of the longest key, and of the longest text that is read in search of
-// one, not counting its line end.
+// maxKeyBytes is the greatest length of a key, and of a text that may hold one, without its line
+// end.
 const maxKeyBytes = 4096
 
-// key is an API key. However it is printed, only the prefix shows, as in Microtica's console. The
-// text is behind a pointer because fmt prints an unexported field without calling its methods.
+// key is an API key. However it is printed, only its prefix shows, as in Microtica's console.
+// secret is a pointer because fmt prints a key in an unexported field without calling its methods:
+// it then shows an address.
 type key struct{ secret *string }
 
-// raw returns the whole key. It is called where the key is stored, where it is sent, and where it
-// is masked in what comes back; a test counts these places.
+// raw returns the whole key. It is called only to store the key, to send it, and to mask it in
+// answers; a test enforces this.
 func (k key) raw() string { return *k.secret }
 
 // String returns the key's public prefix, such as mic_d60bea1d.
@@ -40,8 +41,9 @@ func (k key) String() string {
 // Format prints the prefix whatever the verb: %#v and %d would print the field.
 func (k key) Format(s fmt.State, _ rune) { io.WriteString(s, k.String()) }
 
-// mask returns text with mic_d60bea1d_… in the place of the key, whatever the case. The part after
-// the prefix counts as the key too, unless it is so short that it may well be something else.
+// mask returns text with the key replaced by its prefix, as mic_d60bea1d_…, ignoring case. The part
+// after the prefix also counts as the key, unless it is so short that it may well be something
+// else.
 func (k key) mask(text string) string {
 	prefix, part := k.String()+"_", k.raw()
 	if len(part) >= len(prefix)+8 {
@@ -65,8 +67,8 @@ func (k key) mask(text string) string {
 	return b.String()
 }
 
-// indexFold returns the index of part in text, whatever the case of ASCII letters, or -1. It looks
-// through a window at a time, for a copy of 32 MiB costs too much.
+// indexFold returns the index of part in text, ignoring the case of ASCII letters, or -1. It
+// lowercases one window at a time, because a copy of 32 MiB would cost too much.
 func indexFold(text, part string) int {
 	var small [512]byte
 	window, want := small[:0], lowerASCII([]byte(part))
@@ -81,7 +83,7 @@ func indexFold(text, part string) int {
 	return -1
 }
 
-// lowerASCII makes ASCII capitals in b small letters, and returns b.
+// lowerASCII lowercases the ASCII letters of b in place, and returns b.
 func lowerASCII(b []byte) []byte {
 	for i, c := range b {
 		if 'A' <= c && c <= 'Z' {
@@ -91,8 +93,8 @@ func lowerASCII(b []byte) []byte {
 	return b
 }
 
-// strayEnd names the key's last character where that is one that separates or quotes, and so may
-// have been copied along with the key; else it returns "".
+// strayEnd names the key's last character if it is a separator or a quotation mark, which may have
+// been copied along with the key; otherwise it returns "".
 func (k key) strayEnd() string {
 	const quote = "a quotation mark"
 	names := map[byte]string{
@@ -122,7 +124,7 @@ func parseKey(text, source string) (key, error) {
 	return key{}, f.withHint("%s", hint)
 }
 
-// mistake says why text is not a key, "" if it is one, and what to do; "" for the usual advice.
+// mistake says why text is not a key ("" if it is one), and what to do ("" for the usual advice).
 func mistake(text string) (what, hint string) {
 	public, secret, _ := strings.Cut(strings.TrimPrefix(text, "mic_"), "_")
 	notAlphanumeric := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
@@ -162,8 +164,8 @@ func characterKind(text string) string {
 	return "a non-ASCII character"
 }
 
-// wrongStarts says what text that starts in one of several ways (space-separated, in small letters)
-// probably is instead of a key, and what to do; "" for the usual advice.
+// wrongStarts lists what is pasted instead of a key: the prefixes that give it away (lower case,
+// separated by spaces), what it probably is, and what to do ("" for the usual advice).
 var wrongStarts = []struct{ starts, what, hint string }{
 	{"\xff\xfe \xfe\xff m\x00 \x00m", "is UTF-16 text",
 		"save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"},
@@ -176,8 +178,8 @@ var wrongStarts = []struct{ starts, what, hint string }{
 	{"mic_", "starts with MIC_ instead of mic_, in small letters", ""},
 }
 
-// wrongStart says what text that does not start with mic_ probably is, and what to do; "" for the
-// usual advice.
+// wrongStart says what text that does not start with mic_ probably is, and what to do ("" for the
+// usual advice).
 func wrongStart(text string) (what, hint string) {
 	name, _, assigned := strings.Cut(text, "=")
 	header, value, colon := strings.Cut(text, ":")
@@ -197,8 +199,8 @@ func wrongStart(text string) (what, hint string) {
 	return "does not start with mic_", ""
 }
 
-// hasPrefix reports whether text, as it is or in small letters, starts with one of several
-// space-separated prefixes.
+// hasPrefix reports whether text, as it is or in lower case, starts with one of the space-separated
+// prefixes.
 func hasPrefix(text, prefixes string) bool {
 	small := strings.ToLower(text)
 	for prefix := range strings.FieldsSeq(prefixes) {
@@ -269,8 +271,8 @@ func mountedKey(path string) (key, error) {
 	return key{}, f
 }
 
-// storedKey returns the key that login has stored, and its path. It warns of modes that let others
-// read the key or put another in its place.
+// storedKey returns the key that login stored, and its path. It warns about file modes that let
+// other users read or replace the key.
 func (a *app) storedKey() (key, string, error) {
 	path, err := a.credentialsPath(codeAuthMissing)
 	if err != nil {
@@ -309,8 +311,8 @@ func (a *app) storedKey() (key, string, error) {
 	return k, shown, err
 }
 
-// unset says why neither variable supplies a key: one that is set to nothing, as CI does with a
-// secret that it does not give out, is told apart from one that is not set.
+// unset says why neither variable supplies a key. It tells an empty variable, which is what CI
+// makes of a secret that it withholds, from one that is not set.
 func (a *app) unset() string {
 	state := map[bool]string{false: "not set", true: "empty"}
 	_, token := a.lookenv("MICROTICA_TOKEN")
@@ -358,8 +360,8 @@ func (a *app) credentialsPath(c *code) (string, error) {
 	return "", f.withHint("set MICROTICA_TOKEN to the key")
 }
 
-// shownPath returns a path below the home directory as it may be printed: with ~ in the place of a
-// home directory that may hold a key.
+// shownPath returns a path in a form that may be printed: ~ replaces a home directory whose path
+// may hold a key.
 func (a *app) shownPath(path string) string {
 	home := filepath.Clean(a.getenv(homeVariable()))
 	if rest, ok := strings.CutPrefix(path, home); ok && looksLikeKey(home) {
@@ -368,29 +370,29 @@ func (a *app) shownPath(path string) string {
 	return path
 }
 
-// unfit is the error for a file that is there but is not one that a key is read from.
-type unfit string
+// unusable is the error for a file that exists but cannot serve as a key file.
+type unusable string
 
-func (u unfit) Error() string { return string(u) }
+func (u unusable) Error() string { return string(u) }
 
 var (
-	errTooLarge   error = unfit(fmt.Sprintf("longer than %d bytes", maxKeyBytes))
-	errPipe       error = unfit("a pipe cannot be used here")
-	errNotRegular error = unfit("not a regular file")
-	errForeign    error = unfit("it holds something other than an API key")
+	errTooLarge   error = unusable(fmt.Sprintf("longer than %d bytes", maxKeyBytes))
+	errPipe       error = unusable("a pipe cannot be used here")
+	errNotRegular error = unusable("not a regular file")
+	errForeign    error = unusable("it holds something other than an API key")
 
 	errNoDirectory = errors.New("~/.microtica is not a directory")
 	errShared      = errors.New("others may write to ~/.microtica")
 )
 
-// remedy returns the step that gets past err, which the stored key at path or its directory caused;
-// advice where it knows of none.
+// remedy returns what to do about err, a failure of the stored key at path or of its directory;
+// advice if it knows nothing better.
 func (a *app) remedy(path string, err error, advice string) string {
 	dir := filepath.Dir(path)
 	home, homeErr := os.Stat(filepath.Dir(dir))
 	info, dirErr := os.Stat(dir)
 	file, fileErr := os.Stat(path)
-	var u unfit
+	var u unusable
 	switch {
 	case errors.Is(homeErr, fs.ErrNotExist), homeErr == nil && !home.IsDir():
 		return "set " + homeVariable() + " to an existing directory, or set MICROTICA_TOKEN"
@@ -410,8 +412,8 @@ func (a *app) remedy(path string, err error, advice string) string {
 	return "run 'sudo chown -R $(id -u) ~/.microtica': it belongs to another user"
 }
 
-// patiently repeats what fails on Windows while another process has the file open for an instant,
-// for up to two seconds.
+// patiently retries do for up to two seconds while another process has the file open, which makes
+// file operations fail on Windows.
 func patiently(do func() error) error {
 	const accessDenied, sharingViolation = syscall.Errno(5), syscall.Errno(32)
 	for end := time.Now().Add(2 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -423,12 +425,12 @@ func patiently(do func() error) error {
 	}
 }
 
-// readKeyFile returns the text of a regular file of at most maxKeyBytes and a line end, links
-// followed, and what the system knows of the file. The error is without the path. It never waits,
-// neither for a FIFO's writer nor for a device.
+// readKeyFile reads a regular file of at most maxKeyBytes and a line end, following links. It
+// returns the text without the line end, and the file's info. The error does not contain the path.
+// It never blocks on a FIFO or a device.
 func readKeyFile(path string) (text string, info fs.FileInfo, err error) {
 	if _, err := regular(os.Stat(path)); err != nil {
-		return "", nil, withoutPath(err) // opening a device can have effects
+		return "", nil, withoutPath(err) // opening a device can have side effects
 	}
 	var file *os.File
 	err = patiently(func() (err error) {
@@ -446,7 +448,7 @@ func readKeyFile(path string) (text string, info fs.FileInfo, err error) {
 	return text, info, withoutPath(err)
 }
 
-// regular passes on what is known of a file, and fails unless that is a regular one.
+// regular returns info and err, or an error of its own if info is not that of a regular file.
 func regular(info fs.FileInfo, err error) (fs.FileInfo, error) {
 	switch {
 	case err != nil:
@@ -458,8 +460,8 @@ func regular(info fs.FileInfo, err error) (fs.FileInfo, error) {
 	return info, err
 }
 
-// readKeyText reads r to its end. A text of more than maxKeyBytes, not counting its line end, is
-// errTooLarge, and the rest of it is not read.
+// readKeyText returns the text of r without its line end. It fails with errTooLarge, without
+// reading the rest, if that is more than maxKeyBytes.
 func readKeyText(r io.Reader) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxKeyBytes+int64(len("\r\n"))+1))
 	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
@@ -469,7 +471,7 @@ func readKeyText(r io.Reader) (string, error) {
 	return text, err
 }
 
-// withoutPath returns what went wrong without the operation and paths that os puts before it.
+// withoutPath returns err without the operation and the paths that package os puts before it.
 func withoutPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
@@ -482,11 +484,12 @@ func withoutPath(err error) error {
 	return err
 }
 
-// temporary is the prefix of the names of files that a save makes beside the stored key.
+// temporary is the prefix of the names of temporary files, which saveKey makes next to the stored
+// key.
 const temporary = ".credentials-"
 
-// saveKey stores k at path, whole or not at all: after a crash there is the old key or the new one.
-// It returns what to warn of after the result.
+// saveKey stores k at path, whole or not at all: after a crash, the file holds the old key or the
+// new one. It returns warnings to print after the result.
 func (a *app) saveKey(k key, path string) (warnings []string, err error) {
 	dir := filepath.Dir(path)
 	advice := "set MICROTICA_TOKEN where nothing can be saved"
@@ -503,7 +506,7 @@ func (a *app) saveKey(k key, path string) (warnings []string, err error) {
 			if err = replaceFile(path, k.raw()+"\n"); !errors.Is(err, fs.ErrNotExist) {
 				break
 			}
-			advice = "run 'microtica login' again when no logout runs" // it took the temporary file
+			advice = "run 'microtica login' again when no logout runs" // logout swept the new file
 		}
 	}
 	if err != nil {
@@ -518,11 +521,11 @@ func (a *app) saveKey(k key, path string) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// makeDirectory makes the directory of the stored key, or checks the one that is there.
+// makeDirectory makes the directory of the stored key, or checks the existing one.
 func makeDirectory(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	if err == nil {
-		return os.Chmod(dir, 0o700) // the umask may have taken too much away
+		return os.Chmod(dir, 0o700) // the umask may have cleared some of these bits
 	}
 	if !errors.Is(err, fs.ErrExist) {
 		return err
@@ -542,8 +545,8 @@ func othersMayWrite(info fs.FileInfo) bool {
 	return info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows"
 }
 
-// keepForeignFile fails where path holds something other than a key or white space: that is not
-// ours to overwrite or remove.
+// keepForeignFile fails if path holds anything but a key or white space: it is not ours to
+// overwrite or remove.
 func keepForeignFile(path string) error {
 	text, _, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -601,12 +604,12 @@ func syncDirectory(dir string) error {
 	return err
 }
 
-// sweep removes the temporary files in dir that changed longer than age ago, and counts them. A
-// younger one may belong to a login that runs now; one from the future, to a clock that was wrong.
-// It returns err with what it could not remove added.
+// sweep removes the temporary files in dir that are older than age, and counts them. A younger one
+// may belong to a login that is still running. One from further in the future than age is removed
+// too: a clock was wrong. What sweep could not remove is added to err and returned.
 func (a *app) sweep(dir string, age time.Duration, err error) (count int, _ error) {
 	entries, readErr := os.ReadDir(dir)
-	err = a.also(err, dir, readErr)
+	err = a.addFailure(err, dir, readErr)
 	for _, entry := range entries {
 		info, infoErr := entry.Info()
 		young := infoErr == nil && a.now().Sub(info.ModTime()).Abs() <= age
@@ -618,13 +621,14 @@ func (a *app) sweep(dir string, age time.Duration, err error) (count int, _ erro
 		if removeErr == nil {
 			count++
 		}
-		err = a.also(err, path, removeErr)
+		err = a.addFailure(err, path, removeErr)
 	}
 	return count, err
 }
 
-// also adds to err, which may be nil, what went wrong with the file at path: nothing if it is gone.
-func (a *app) also(err error, path string, why error) error {
+// addFailure returns err, which may be nil, with why added, the failure to remove or read path. It
+// adds nothing if why is nil or the file is gone.
+func (a *app) addFailure(err error, path string, why error) error {
 	if why == nil || errors.Is(why, fs.ErrNotExist) {
 		return err
 	}
@@ -635,8 +639,9 @@ func (a *app) also(err error, path string, why error) error {
 	return fmt.Errorf("%w; %w", err, why)
 }
 
-// removeKey removes the stored key at path and every temporary file beside it, all that it can
-// before it fails. It reports whether there was anything to remove, and what to warn of even then.
+// removeKey removes the stored key at path and every temporary file next to it, as many as it can,
+// even if one fails. It reports whether there was anything to remove, and returns warnings, which
+// may accompany an error.
 func (a *app) removeKey(path string) (removed bool, warnings []string, err error) {
 	dir, target := filepath.Dir(path), ""
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 &&
@@ -654,7 +659,7 @@ func (a *app) removeKey(path string) (removed bool, warnings []string, err error
 		warnings = append(warnings, "only the link was removed: the key is still in "+target)
 	}
 	removed = err == nil
-	count, err := a.sweep(dir, -1, a.also(nil, path, err))
+	count, err := a.sweep(dir, -1, a.addFailure(nil, path, err))
 	if err != nil {
 		f := fail(codeFileWrite, "cannot remove %v", err)
 		return false, warnings, f.withHint("%s", a.remedy(path, err, "remove it by hand"))

@@ -34,14 +34,14 @@ func runEnvList(ctx context.Context, a *app) error {
 	})
 }
 
-// checkProject fails (usage.project) for what cannot be a project's id; source is the flag or the
+// checkProject fails (usage.project) if id cannot be a project's; source is the flag or the
 // variable that it came from.
 func checkProject(id, source string) error {
 	wrong := ""
 	switch {
 	case id == "":
 		wrong = "is empty"
-	case id == "." || id == "..": // as a segment of the path they would mean another endpoint
+	case id == "." || id == "..": // as a path segment, it would name another endpoint
 		wrong = "is not a project's id: " + id
 	case looksLikeKey(id):
 		wrong = "holds what looks like an API key, not a project's id"
@@ -52,9 +52,9 @@ func checkProject(id, source string) error {
 		withHint("run 'microtica project list' to see the projects' ids")
 }
 
-// lastDeployed returns when an environment was last deployed, in UTC to the minute, or - where that
-// is unknown. The API gives a number, which is assumed to be milliseconds since 1970, as its other
-// times are; 0 is an environment that never was. Years have four digits.
+// lastDeployed returns when an environment was last deployed, in UTC to the minute, or - if that is
+// unknown or outside the years 0 to 9999. The API sends a number, which is assumed to be
+// milliseconds since 1970, like its other times; 0 means never.
 func lastDeployed(environment any) string {
 	value := field(environment, "lastDeployed")
 	digits, ok := value.(number)

@@ -6,12 +6,12 @@ import (
 	"io"
 )
 
-// The rules of speaking to the user, kept by everything that ends up on stderr:
+// Rules for everything that is printed to stderr:
 //
 //   - An error says what failed, then why: lower case, no full stop, one line. Only a query's error
 //     adds two lines.
 //   - A hint is one thing to run or to set.
-//   - A message never holds a key, a word that may be one, or what a secret file holds.
+//   - A message never shows a key, a word that may be one, or the contents of a secret file.
 //   - With --json each error, warning and note is one JSON object on a line of its own.
 
 // code is a kind of failure: its name in JSON, the exit status, and whether the same command may
@@ -73,7 +73,7 @@ var (
 type failure struct {
 	code       *code
 	message    string
-	detail     []string // lines below the message: a query, and a caret under the place
+	detail     []string // lines below the message: a query, and a caret under the error
 	hint       string   // "" if there is nothing to advise
 	status     int      // the HTTP status that caused it, or 0
 	said       string   // the API's own words, as they appear in the message
@@ -87,7 +87,7 @@ func fail(c *code, format string, args ...any) *failure {
 	return &failure{code: c, message: fmt.Sprintf(format, args...)}
 }
 
-// interrupted returns the failure of a command that the signal with that number ended.
+// interrupted returns the failure of a command that was ended by the signal with that number.
 func interrupted(signal int) *failure {
 	return &failure{code: codeInterrupted, message: "interrupted", signal: signal}
 }
@@ -151,5 +151,5 @@ func codeOf(err error) *code {
 	return nil
 }
 
-// isInterrupted reports whether a signal is what ended the command.
+// isInterrupted reports whether err means that a signal ended the command.
 func isInterrupted(err error) bool { return codeOf(err) == codeInterrupted }

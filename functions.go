@@ -10,11 +10,11 @@ import (
 	"unicode/utf8"
 )
 
-// This file is the built-in functions of --query, and what they share with its operators.
+// This file has the built-in functions of --query, and what they share with its operators.
 
-// function is one of https://jmespath.org/specification.html#built-in-functions. takes has the
-// types of its arguments in the specification's notation; with "..." the last one may be repeated.
-// result gets arguments of those types.
+// function is one of https://jmespath.org/specification.html#built-in-functions. takes lists the
+// types of its arguments in the specification's notation; an argument with "..." may be repeated.
+// result is called with arguments of those types.
 type function struct {
 	name, takes string
 	result      func(c *call, args []any) any
@@ -58,14 +58,14 @@ type call struct {
 	args  []argument
 }
 
-// argument is an expression, of which a function gets the value, or with & the evaluator.
+// argument is an expression. A function gets its value or, if & precedes it, its evaluator.
 type argument struct {
 	at          int // byte offset
 	isReference bool
 	evaluate    evaluator
 }
 
-// check sets the types of the arguments, and fails for what is wrong with the call on any value.
+// check sets the types of the arguments, and fails if the call is wrong whatever @ is.
 func (c *call) check() {
 	takes, variadic := strings.CutSuffix(c.takes, "...")
 	c.types = strings.Split(takes, ", ")
@@ -124,7 +124,8 @@ func isOf(v any, types string) bool {
 	return false
 }
 
-// describe returns the type of a value, of an array with the types of its elements.
+// describe returns the type of a value; for an array that is not empty, with the types of its
+// elements.
 func describe(v any) string {
 	var kinds []string
 	for element := range elements(v) {
@@ -145,7 +146,7 @@ func abs(_ *call, args []any) any {
 func ceil(c *call, args []any) any  { return c.round(args[0].(number), math.Ceil) }
 func floor(c *call, args []any) any { return c.round(args[0].(number), math.Floor) }
 
-// round keeps the digits of a number without a fraction.
+// round rounds n with rounded. A number without fraction and exponent keeps its digits.
 func (c *call) round(n number, rounded func(float64) float64) number {
 	if !strings.ContainsAny(string(n), ".eE") {
 		return n
@@ -172,7 +173,7 @@ func float(n number) float64 {
 	return f
 }
 
-// sum adds as integers for as long as it can.
+// sum is exact for integers whose running total fits in 64 bits.
 func sum(c *call, args []any) any {
 	whole, total, exact := int64(0), 0.0, true
 	for element := range elements(args[0]) {
@@ -282,11 +283,12 @@ func mapped(_ *call, args []any) any {
 	return results
 }
 
-// keyed is an element of an array, and what it is ordered by.
+// keyed is an element of an array with the key that orders it.
 type keyed struct{ key, element any }
 
-// keyed returns the elements of the first argument. They are ordered by what the second one comes
-// to for each, numbers only or strings only; without a second one by themselves.
+// keyed returns the elements of the first argument, in their order, each with its key: the result
+// of the second argument for it or, without one, the element itself. It fails unless all keys are
+// numbers or all are strings.
 func (c *call) keyed(args []any) []keyed {
 	var all []keyed
 	for element := range elements(args[0]) {
@@ -320,13 +322,14 @@ func compare(a, b keyed) int {
 func largest(c *call, args []any) any  { return c.pick(args, slices.MaxFunc) }
 func smallest(c *call, args []any) any { return c.pick(args, slices.MinFunc) }
 
-// pick returns the element that first finds, of equal ones the first; nil if there is none.
-func (c *call) pick(args []any, first func([]keyed, func(a, b keyed) int) keyed) any {
+// pick returns the element that extreme finds by key, the first of equal ones; nil for an empty
+// array.
+func (c *call) pick(args []any, extreme func([]keyed, func(a, b keyed) int) keyed) any {
 	all := c.keyed(args)
 	if len(all) == 0 {
 		return nil
 	}
-	return first(all, compare).element
+	return extreme(all, compare).element
 }
 
 // sorted keeps the order of elements that are equal.
@@ -372,7 +375,8 @@ func toArray(_ *call, args []any) any {
 	return []any{args[0]}
 }
 
-// toNumber returns the number that a string spells as JSON does; nil for other values.
+// toNumber returns a number unchanged, and the number that a string spells in JSON's notation; nil
+// for other values.
 func toNumber(_ *call, args []any) any {
 	v := args[0]
 	text, isText := v.(string)
@@ -418,7 +422,7 @@ func isEmpty(v any) bool {
 	return true
 }
 
-// equal reports whether two values are the same; the members of objects may be in any order.
+// equal reports whether two values are equal; the members of objects may be in any order.
 func equal(a, b any) bool {
 	kind := typeOf(a)
 	switch {
@@ -434,7 +438,8 @@ func equal(a, b any) bool {
 	return a == b
 }
 
-// compareNumbers compares as integers if both are and fit 64 bits, else as floating point numbers.
+// compareNumbers compares two numbers: as integers if both are integers that fit in 64 bits, else
+// as floating point numbers.
 func compareNumbers(a, b number) int {
 	x, errX := strconv.ParseInt(string(a), 10, 64)
 	y, errY := strconv.ParseInt(string(b), 10, 64)

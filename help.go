@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// page is what help says besides what the tables of commands and flags say.
+// page is the part of a help page that the tables of commands and flags do not supply.
 type page struct {
 	title    string // for a group of commands
 	about    string
 	json     string // what --json prints
-	exits    string // a status a line, with its meaning if that is not the usual one; "" for all
+	exits    string // one status per line, with a meaning other than the usual one; "" for all
 	examples string
 }
 
@@ -30,10 +30,10 @@ var statuses = []string{
 	"the API fails, or something else answers",
 }
 
-// topics are the pages that are about no command.
+// topics are the help pages that are not about a command.
 var topics = []string{"flags", "environment", "errors"}
 
-// runHelp prints the page that its words name.
+// runHelp prints the page that its arguments name.
 func runHelp(_ context.Context, a *app) error {
 	words := strings.Join(a.words, " ")
 	switch p, ok := pages[words]; {
@@ -160,7 +160,7 @@ func listStatuses(exits string) string {
 	return b.String()
 }
 
-// pages are the pages of help, by the words that they are about.
+// pages has the help pages of commands and groups, by name; "" is the overview.
 var pages = map[string]page{
 	"": {
 		title: "log in to Microtica with an API key and list what the key can see",

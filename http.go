@@ -21,9 +21,9 @@ import (
 	"time"
 )
 
-// This file makes a request: where it goes, over what connection, how often, and why it failed. It
-// is the only file that imports net/http and the only place that puts the key on the wire: in one
-// header, to one address, which no answer can change.
+// This file makes requests: where they go, over what connection, how often, and why they fail. It
+// is the only file that imports net/http, and the only one that sends the key: in one header, to
+// one address, which no answer can change.
 
 // defaultAPI is an assumption: Microtica does not publish the base URL of its API.
 const defaultAPI = "https://api.microtica.com"
@@ -35,8 +35,8 @@ const (
 	maxRetryAfter  = 30 // seconds; a longer wait is left to the user
 )
 
-// apiURL returns the base URL of the API. The error (usage.url) shows nothing of a bad one, which
-// may hold a password.
+// apiURL returns the base URL of the API. The error (usage.url) does not quote a bad URL, which may
+// contain a password.
 func (a *app) apiURL() (*url.URL, error) {
 	text := a.getenv("MICROTICA_API_URL")
 	if text == "" {
@@ -54,7 +54,7 @@ func (a *app) apiURL() (*url.URL, error) {
 	case u.Hostname() == "":
 		wrong = "has no host"
 	case strings.Contains(u.Hostname(), ":") && u.Host[0] != '[':
-		wrong = "cannot be parsed" // h:1:2, of which net/url takes the last part for the port
+		wrong = "cannot be parsed" // net/url takes the 2 of h:1:2 for the port
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		wrong = "has a query or a fragment"
 	case looksLikeKey(text):
@@ -74,10 +74,10 @@ func (a *app) apiURL() (*url.URL, error) {
 	return u, nil
 }
 
-// isLoopback reports whether dial takes host to this machine, and nowhere else.
+// isLoopback reports whether host, as dial resolves it, is only this machine.
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	// Not strings.EqualFold, for which U+017F is an s.
+	// Not strings.EqualFold, which takes U+017F for an s.
 	return strings.ToLower(host) == "localhost" || err == nil && ip.IsLoopback()
 }
 
@@ -127,12 +127,12 @@ func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64)
 }
 
-// How far a request has come.
+// How far a request got.
 const (
 	connecting int32 = iota
 	handshakeFailed
 	connected
-	answered // with the first byte
+	answered // at least the first byte
 )
 
 // try makes a request once.
@@ -161,7 +161,7 @@ func (c *client) try(ctx context.Context, r request) (any, *failure) {
 	}
 	defer res.Body.Close()
 	body := ""
-	if res.StatusCode != http.StatusSwitchingProtocols { // whose body is the open connection
+	if res.StatusCode != http.StatusSwitchingProtocols { // its body is the open connection
 		if body, err = c.readBody(res); err != nil {
 			return nil, c.unreachable(ctx, err, answered)
 		}
@@ -185,8 +185,8 @@ func (c *client) try(ctx context.Context, r request) (any, *failure) {
 	return answer, nil
 }
 
-// readBody returns the whole body. Its room is made once: a page that is never written costs no
-// memory, and growing a buffer costs three times its content.
+// readBody returns the whole body. It allocates the buffer once, at full size: pages that are never
+// written use no memory, while growing a buffer would take three times the size of its content.
 func (c *client) readBody(res *http.Response) (string, error) {
 	room := int64(maxBodyBytes + 1)
 	if length := res.ContentLength; length >= 0 {
@@ -201,12 +201,12 @@ func (c *client) readBody(res *http.Response) (string, error) {
 	return body.String(), err
 }
 
-// retryAfter returns how many seconds a Retry-After asks to wait (RFC 9110, section 10.2.3), thirty
-// years at most; false where it makes no sense.
+// retryAfter returns how many seconds a Retry-After header asks to wait (RFC 9110, section 10.2.3),
+// at most 1e9 (thirty years); false if it is malformed or in the past.
 func retryAfter(text string, now time.Time) (int, bool) {
 	const most = 1e9 // time.Duration ends at 9e9
 	if text != "" && strings.Trim(text, "0123456789") == "" {
-		n, _ := strconv.ParseUint(text, 10, 64) // of a number out of range, the largest
+		n, _ := strconv.ParseUint(text, 10, 64) // out of range, it returns the largest
 		return int(min(n, most)), true
 	}
 	date, err := http.ParseTime(text)
@@ -214,8 +214,8 @@ func retryAfter(text string, now time.Time) (int, bool) {
 	return int(min(wait, most)), err == nil && wait >= 0
 }
 
-// noteIfSlow tells a person at a terminal, once a command, what it waits for. The function that it
-// returns ends the wait.
+// noteIfSlow tells a user at a terminal, once per command, what the program is waiting for. Call
+// stop when the wait is over.
 func (c *client) noteIfSlow() (stop func()) {
 	if !c.app.onTerminal || c.slow {
 		return func() {}
@@ -232,18 +232,18 @@ func (c *client) noteIfSlow() (stop func()) {
 	}
 }
 
-// transport returns what carries one request, and starts to read the trust store meanwhile.
+// transport returns a transport for one request, and meanwhile starts loading the trust store.
 func (c *client) transport() *http.Transport {
 	t := &http.Transport{
 		DialContext: dial,
-		// A configuration also keeps net/http from HTTP/2, under which GODEBUG can print the key.
+		// Setting this also disables HTTP/2, under which GODEBUG can print the key.
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
 		DisableCompression:     true, // a small answer must not become a huge one
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
 			res *http.Response) error {
-			if res.StatusCode != http.StatusOK { // net/http's own error quotes the proxy
+			if res.StatusCode != http.StatusOK { // net/http's own error would quote the proxy
 				return c.proxyFailure(fmt.Sprintf("it answered HTTP %d", res.StatusCode))
 			}
 			return nil
@@ -261,11 +261,11 @@ func (c *client) transport() *http.Transport {
 		c.proxy, err = http.ProxyFromEnvironment(req)
 		return c.proxy, err
 	}
-	go x509.SystemCertPool() // the library keeps it; verifying waits for it, or finds it done
+	go x509.SystemCertPool() // cached by crypto/x509 for the verification
 	return t
 }
 
-// dial connects to address. It never looks localhost up (RFC 6761): an empty image has no hosts
+// dial connects to address. It never resolves localhost (RFC 6761): an empty image has no hosts
 // file, and a name server or a hosts file could send the key elsewhere.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	var dialer net.Dialer
@@ -290,9 +290,9 @@ func (c *client) proxyVariable() string {
 	return "https_proxy"
 }
 
-// usableProxy reports whether net/http would go to the proxy that text means. Where it cannot parse
-// the URL it connects without one, and of a password with an unescaped # or / it takes the first
-// half for a port.
+// usableProxy reports whether net/http would use the proxy that text names. net/http connects
+// directly if it cannot parse the URL, and takes the first half of a password with an unescaped #
+// or / for the port.
 func usableProxy(text string) bool {
 	if text != "" && !strings.Contains(text, "://") {
 		text = "http://" + text
@@ -303,8 +303,8 @@ func usableProxy(text string) bool {
 		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
-// unreachable returns the failure of a request whose answer did not come whole, having come as far
-// as progress says.
+// unreachable returns the failure of a request that got no complete answer; progress says how far
+// it got.
 func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
 	var (
 		known     *failure
@@ -320,7 +320,7 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 		return known
 	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
 		after := c.limit
-		if ctx.Err() == nil { // the system has a limit of its own
+		if ctx.Err() == nil { // the system's own timeout came first
 			after = time.Since(c.began).Round(time.Second)
 		}
 		f := fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after))
@@ -349,8 +349,8 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	return f.withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
 }
 
-// reason returns what went wrong, without the operation and addresses that net puts before it. Of a
-// proxy it tells nothing that was sent: that may be its password.
+// reason returns the cause of err, without the operation and addresses that net puts before it. If
+// proxied, it does not quote what a proxy sent, which may include the proxy's password.
 func (c *client) reason(err error, proxied bool) string {
 	var (
 		operation *net.OpError
@@ -378,10 +378,10 @@ func (c *client) reason(err error, proxied bool) string {
 	return c.quote(err.Error())
 }
 
-// proxyName returns the proxy's URL without its password.
+// proxyName returns the proxy's URL without user name and password.
 func (c *client) proxyName() string { return c.proxy.Scheme + "://" + c.proxy.Host }
 
-// proxyFailure returns the failure of a proxy that does not lead to the API.
+// proxyFailure returns the failure to reach the API through the proxy.
 func (c *client) proxyFailure(why string) *failure {
 	return fail(codeNetworkProxy, "cannot connect to %s through the proxy %s: %s",
 		c.base.Host, c.proxyName(), why).withHint("check the proxy in %s", c.proxyVariable())

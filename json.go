@@ -14,17 +14,18 @@ import (
 	"unicode/utf8"
 )
 
-// This file is the JSON value: text in, text out, and nothing else. Names keep their order and
-// numbers their digits, both of which encoding/json would lose.
+// This file reads and writes JSON. Names keep their order and numbers their digits, both of which
+// encoding/json would lose.
 //
-// A value is nil, a bool, a number, a string, a []any or an *object, which commands and queries
-// make, or a span: an array or object as it appears in the answer. A span is unpacked one level at
-// a time, when somebody asks for its parts; its strings and numbers share the answer's bytes.
+// A value is nil, a bool, a number, a string, a []any, an *object or a span. Commands and queries
+// make []any and *object; a span is an array or object as it appears in the answer, unpacked one
+// level at a time when its parts are needed. Strings and numbers from a span share the answer's
+// bytes.
 
 // number is a JSON number as it was spelled, so that its digits pass through unchanged.
 type number string
 
-// span is the text of an array or object, from its bracket to the one that closes it. It is valid.
+// span is the text of a valid array or object, from its opening to its closing bracket.
 type span string
 
 // object is a JSON object that a command or a query made. Its names are unique.
@@ -33,7 +34,7 @@ type object struct {
 	values []any
 }
 
-// newObject returns the object with the given names and values, in turn.
+// newObject returns the object with the given pairs of name and value.
 func newObject(pairs ...any) *object {
 	o := &object{}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -45,8 +46,8 @@ func newObject(pairs ...any) *object {
 
 var errNotJSON = errors.New("not valid JSON")
 
-// parseJSON returns the value of a JSON text with no trailing data, 10,000 levels deep at most
-// (the limit of encoding/json). Invalid UTF-8 in strings is kept for whoever prints it to show.
+// parseJSON returns the value of a JSON text with no trailing data, at most 10,000 levels deep (the
+// limit of encoding/json). It keeps invalid UTF-8 in strings; printing escapes it.
 func parseJSON(text string) (any, error) {
 	if !json.Valid([]byte(text)) { // the compiler makes no copy for this conversion
 		return nil, errNotJSON
@@ -113,8 +114,8 @@ func hex4(text string) rune {
 	return rune(n)
 }
 
-// skipSpace returns the offset of the first byte at or after i that is not white space. Between its
-// tokens, valid JSON has no other bytes up to ' '.
+// skipSpace returns the offset of the first byte at or after i that is not white space. Between
+// tokens of valid JSON, every byte up to ' ' is white space.
 func skipSpace(text string, i int) int {
 	for i < len(text) && text[i] <= ' ' {
 		i++
@@ -234,8 +235,8 @@ func elements(v any) iter.Seq[any] {
 	}
 }
 
-// members yields the members of an object in their order, duplicate names as they were sent;
-// nothing for a value that is not an object.
+// members yields the members of an object in their order, including duplicate names; nothing for a
+// value that is not an object.
 func members(v any) iter.Seq2[string, any] {
 	return func(yield func(string, any) bool) {
 		switch v := v.(type) {
@@ -257,7 +258,7 @@ func members(v any) iter.Seq2[string, any] {
 // v is not an object.
 func field(v any, name string) any { return fields(v, name)[0] }
 
-// fields returns what field does for each of the names, in one pass over the object.
+// fields returns the field of each name, in one pass over the object.
 func fields(v any, names ...string) []any {
 	found := make([]any, len(names))
 	switch v := v.(type) {
@@ -314,7 +315,7 @@ func writeJSON(w io.Writer, v any) error {
 	return b.Flush()
 }
 
-// writeValue returns the error of its last write, for a bufio.Writer keeps its first error.
+// writeValue writes v. It checks only its last write, since a bufio.Writer keeps its first error.
 func writeValue(w *bufio.Writer, v any) error {
 	switch v := v.(type) {
 	case nil:
@@ -358,7 +359,7 @@ func writeValue(w *bufio.Writer, v any) error {
 	return err
 }
 
-// writeSpan copies a span without its white space, strings in the spelling of writeString.
+// writeSpan writes a span without white space; its strings are escaped as in writeString.
 func writeSpan(w *bufio.Writer, text string) {
 	written := 0
 	for i := 0; i < len(text); {
@@ -380,8 +381,7 @@ func writeSpan(w *bufio.Writer, text string) {
 	w.WriteString(text[written:])
 }
 
-// isClean reports whether text is printed as it is everywhere: ASCII without controls, quotes and
-// backslashes.
+// isClean reports whether text needs no escapes: ASCII without controls, quotes and backslashes.
 func isClean(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -391,12 +391,13 @@ func isClean(text string) bool {
 	return true
 }
 
-// writeString writes text as a JSON string. It escapes quotes, backslashes, and what is dangerous.
+// writeString writes text as a JSON string. It escapes quotes, backslashes and dangerous runes, and
+// replaces invalid bytes with U+FFFD.
 func writeString(w *bufio.Writer, text string) {
 	w.WriteByte('"')
 	written := 0
 	for i, r := range text {
-		if ' ' <= r && r <= '~' && r != '"' && r != '\\' { // nearly all of it
+		if ' ' <= r && r <= '~' && r != '"' && r != '\\' { // the common case
 			continue
 		}
 		size := utf8.RuneLen(r)
@@ -405,7 +406,7 @@ func writeString(w *bufio.Writer, text string) {
 		case r == '"' || r == '\\':
 			escape = `\` + string(r)
 		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
-			escape, size = `\ufffd`, 1 // an invalid byte, which JSON cannot spell in another way
+			escape, size = `\ufffd`, 1 // an invalid byte, which JSON cannot represent
 		case !dangerous(text, i, r):
 			continue
 		case r > 0xFFFF:
@@ -422,10 +423,10 @@ func writeString(w *bufio.Writer, text string) {
 	w.WriteByte('"')
 }
 
-// maskStrings returns a JSON text with mask applied to each string, name and number, whatever its
-// spelling; a number that changes becomes a string. Where nothing changes, or text is not JSON, it
-// returns text itself. mask must replace parts of its argument for what they are, so that one look
-// at the whole text finds whether anything but a string with escapes can change.
+// maskStrings returns a JSON text with mask applied to each string, name and number, however it is
+// escaped; a number that changes becomes a string. It returns text itself if nothing changes or
+// text is not JSON. mask must replace parts of its argument whatever surrounds them: if it leaves
+// the whole text alone, only strings with escapes can still change.
 func maskStrings(text string, mask func(string) string) string {
 	found := mask(text) != text
 	if !found && !strings.Contains(text, `\`) {
@@ -463,7 +464,7 @@ func maskStrings(text string, mask func(string) string) string {
 		}
 		i = next
 	}
-	if written == 0 || !json.Valid([]byte(text)) { // masking must not make it so
+	if written == 0 || !json.Valid([]byte(text)) { // masking must not make it valid
 		return text
 	}
 	w.WriteString(text[written:])

@@ -12,21 +12,22 @@ import (
 	"time"
 )
 
-// This file is what ends a run from outside: a signal, and the limits on memory and time.
+// This file ends a run from outside: on a signal, or at a limit on memory or time.
 
-// endingSignals are the signals that end the program. Windows has the first two.
+// endingSignals are the signals that end the program. Windows delivers only the first two.
 var endingSignals = []syscall.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
 }
 
-// grace is how long a command may take to end by itself after a signal: to finish saving a key and
-// to restore the terminal. With the last words it is less than a second.
+// grace is how long a command may take to end by itself after a signal, for example to finish
+// saving a key or to restore the terminal. Even with the wait in lastWords, the program ends within
+// a second.
 const grace = 800 * time.Millisecond
 
 // withSignals returns a context that the first signal cancels, with the failure to report as its
-// cause. A command that does not look at the context (it decodes, evaluates, or is blocked in a
-// write) is aborted when the grace is over. Further signals change nothing: they often come in
-// pairs, and the second must not end the program before the terminal is restored.
+// cause. A command that does not check the context (it is decoding, evaluating, or blocked in a
+// write) is aborted after grace. Further signals change nothing: they often come in pairs, and the
+// second must not end the program before the terminal is restored.
 func withSignals(abort func(*failure)) context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -44,9 +45,9 @@ func withSignals(abort func(*failure)) context.Context {
 	return ctx
 }
 
-// ignoredAtStart reports whether the parent process has the signal ignored, as nohup does with HUP
-// and a script with the INT and QUIT of what it runs in the background; then it stays ignored. Go
-// does not tell of an ignored QUIT, but such a script ignores INT with it.
+// ignoredAtStart reports whether the program was started with the signal ignored, and keeps it
+// ignored. nohup does that with HUP, a script with INT and QUIT for its background jobs. Go does
+// not report an ignored QUIT, so it counts as ignored if INT is.
 func ignoredAtStart(s os.Signal) bool {
 	if s == syscall.SIGQUIT && signal.Ignored(syscall.SIGINT) {
 		signal.Ignore(s)
@@ -54,14 +55,14 @@ func ignoredAtStart(s os.Signal) bool {
 	return signal.Ignored(s)
 }
 
-// The limits on what one run may cost, whatever answer or query causes it. The collector works
-// harder from softMemoryLimit on; above hardMemoryLimit the run is aborted. What is allocated
-// before the watch looks again, and what is not heap, stay below what the user is told.
+// The limits on what one run may use, whatever the answer or the query. The garbage collector works
+// harder from softMemoryLimit on; above hardMemoryLimit the run is aborted. The message states a
+// higher limit, with room for allocations between two checks and for memory outside the heap.
 const (
-	softMemoryLimit = 352 << 20
-	hardMemoryLimit = 400 << 20
-	toldMemoryLimit = 512             // MiB
-	evaluationLimit = 4 * time.Second // after the limit on all requests
+	softMemoryLimit   = 352 << 20
+	hardMemoryLimit   = 400 << 20
+	statedMemoryLimit = 512             // MiB
+	evaluationLimit   = 4 * time.Second // on top of the limit on all requests
 )
 
 // watchLimits aborts the program when its heap, or the time until there is a result, exceeds the
@@ -79,7 +80,7 @@ func (a *app) watchLimits(abort func(*failure)) {
 	for now := range time.Tick(4 * time.Millisecond) {
 		metrics.Read(heap)
 		if heap[0].Value.Uint64()+heap[1].Value.Uint64() > hardMemoryLimit {
-			exceeded("needs more than %d MiB of memory", toldMemoryLimit)
+			exceeded("needs more than %d MiB of memory", statedMemoryLimit)
 		}
 		if end := a.resultDue.Load(); end != nil && now.After(*end) {
 			exceeded("takes more than %s s", seconds(a.apiLimit+evaluationLimit))
@@ -87,8 +88,8 @@ func (a *app) watchLimits(abort func(*failure)) {
 	}
 }
 
-// lastWords prints f, unless the command's own error has been printed already, and exits with its
-// status. Where nobody reads stderr it does not wait.
+// lastWords prints f, unless another error is already being printed, and exits with the status of
+// f. It does not wait long for a stderr that blocks.
 func (a *app) lastWords(stderr io.Writer, asJSON bool, f *failure, exit func(int)) {
 	time.AfterFunc(50*time.Millisecond, func() { exit(f.exitStatus()) })
 	if a.ended.CompareAndSwap(false, true) {
@@ -98,7 +99,7 @@ func (a *app) lastWords(stderr io.Writer, asJSON bool, f *failure, exit func(int
 }
 
 // finish prints the error that a command ended with, if any, and returns the exit status. After a
-// signal that is the interruption, whatever the command made of it.
+// signal it reports the interruption, whatever the command returned.
 func (a *app) finish(ctx context.Context, err error) int {
 	var f *failure
 	if errors.As(context.Cause(ctx), &f) {
@@ -108,12 +109,12 @@ func (a *app) finish(ctx context.Context, err error) int {
 		return 0
 	}
 	if !a.ended.CompareAndSwap(false, true) {
-		select {} // the program is being aborted, and that has been reported
+		select {} // lastWords is reporting an abort, and exits
 	}
 	return printError(a.stderr, a.json, err)
 }
 
-// untilDone passes on what is written until ctx ends: an interrupted command prints no result.
+// untilDone is a Writer that fails once ctx has ended: an interrupted command prints no result.
 type untilDone struct {
 	ctx context.Context
 	w   io.Writer

@@ -7,15 +7,15 @@ import (
 	"io"
 )
 
-// What messages call the places that login takes a key from.
+// The names that messages use for the sources of login's key.
 const (
 	sourceFlag  = "--token"
 	sourceStdin = "stdin"
 )
 
-// runLogin saves a key, after asking the API whether it works. Where the API cannot be reached the
-// key is saved all the same, so that an image can be built without a network; a key that the API
-// rejects is not.
+// runLogin saves a key, after asking the API whether it works. If the API cannot be reached, the
+// key is saved anyway, so that an image can be built without a network. A key that the API rejects
+// is not saved.
 func runLogin(ctx context.Context, a *app) (err error) {
 	c := &client{app: a, limit: a.verifyLimit}
 	if !a.noVerify {
@@ -51,7 +51,7 @@ func runLogin(ctx context.Context, a *app) (err error) {
 			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(a.shownPath(path)))
 		}
 	})
-	switch { // what is said of the result follows it, even where it could not be printed
+	switch { // notes follow the result, even if printing it failed
 	case check.verdict == keyLimited:
 		a.note("key.limited", "key %v has no project-wide read access", c.key)
 	case check.err != nil:
@@ -65,7 +65,7 @@ func runLogin(ctx context.Context, a *app) (err error) {
 	return err
 }
 
-// newKey returns the key that login is given by --token, else on stdin, and which of them it was.
+// newKey returns the key from --token, or else from stdin, and says which.
 func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
 	text, source := a.token.value, sourceFlag
 	if !a.token.given {
@@ -82,7 +82,7 @@ func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
 	return k, source, err
 }
 
-// warnAll prints warnings about the stored key, which had to wait for the result.
+// warnAll prints warnings about the stored key, held back until the result was printed.
 func (a *app) warnAll(warnings []string) {
 	for _, text := range warnings {
 		a.warn("key.stored", "%s", text)
@@ -98,12 +98,13 @@ type input struct {
 	err  error
 }
 
-// prompt asks for the key, and says where one is made.
+// prompt asks for the key, and says where to create one.
 const prompt = "Create an API key in Microtica's console, in the project's settings; " +
 	"it is shown only once.\nAPI key" + promptSuffix + ": "
 
-// readKey returns the text of the key from stdin: one hidden line from a terminal, else all there
-// is. A text that is too long for a key is auth.malformed, and the rest of it is not read.
+// readKey returns the text of the key from stdin: one hidden line from a terminal, otherwise
+// everything. If the text is too long for a key, readKey fails (auth.malformed) without reading the
+// rest.
 func (a *app) readKey(ctx context.Context) (string, error) {
 	tty, read := openTerminal(a.stdin), readKeyText
 	if tty != nil {
@@ -148,13 +149,13 @@ func (a *app) readKey(ctx context.Context) (string, error) {
 	return got.text, err
 }
 
-// cannotHide returns the failure of a prompt whose terminal does not let its echo be turned off.
+// cannotHide returns the failure of a prompt that cannot turn off the terminal's echo.
 func cannotHide(err error) error {
 	return fail(codeFileRead, "cannot hide typed input: %v", err).withHint(loginFromFile)
 }
 
-// readTypedLine returns the first line of r that is not blank, without its end, which is CR or LF.
-// A line that is too long for a key is errTooLarge.
+// readTypedLine returns the first line of r that is not blank, without the CR or LF that ends it.
+// It fails with errTooLarge if the line is too long for a key.
 func readTypedLine(r io.Reader) (string, error) {
 	var line []byte
 	for b := bufio.NewReader(r); len(line) <= maxKeyBytes; {
@@ -175,7 +176,8 @@ func readTypedLine(r io.Reader) (string, error) {
 	return "", errTooLarge
 }
 
-// runLogout removes the stored key, and says what that leaves in force.
+// runLogout removes the stored key, and says what still works: the key itself, until it is revoked,
+// and a key in a variable.
 func runLogout(_ context.Context, a *app) error {
 	path, err := a.credentialsPath(codeFileWrite)
 	if err != nil {

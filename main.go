@@ -51,7 +51,7 @@ import (
 // version is set by the linker (-ldflags "-X main.version=…").
 var version = "dev"
 
-// app is what main injects, so that a test can run every command in its own process.
+// app is what main injects, so that a test can run every command without starting a process.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -59,13 +59,13 @@ type app struct {
 	now            func() time.Time
 	sleep          func(context.Context, time.Duration) error
 	onTerminal     bool          // stderr is a terminal
-	apiLimit       time.Duration // for all that one command does at the API
-	verifyLimit    time.Duration // for login to reach the API before it saves the key unchecked
-	patience       time.Duration // with no answer, until a user at a terminal is told of the wait
-	// resultDue is when the command must have its result; nil before the first request, and once
-	// it has one: how fast that is read is not its business.
+	apiLimit       time.Duration // for all API requests of one command
+	verifyLimit    time.Duration // how long login tries the API before it saves the key unchecked
+	patience       time.Duration // how long a request may take before a user at a terminal is told
+	// resultDue is the deadline for the command's result. It is nil before the first request, and
+	// again once there is a result: printing may take longer.
 	resultDue atomic.Pointer[time.Time]
-	ended     atomic.Bool // the error that ends the program is being printed
+	ended     atomic.Bool // the final error is being, or has been, printed
 
 	options
 }
@@ -73,7 +73,7 @@ type app struct {
 // options is what the command line says.
 type options struct {
 	words    []string // the arguments after the command's words
-	json     bool     // --json was given; --query alone makes JSON of the result only
+	json     bool     // --json was given; with --query alone only the result is JSON
 	quiet    bool
 	noVerify bool
 	token    option
@@ -82,8 +82,8 @@ type options struct {
 	query    *query // nil without --query
 }
 
-// option is the value of a flag (a flag.Value). It knows whether it was given, since an empty value
-// is not the same as none.
+// option is the value of a flag (a flag.Value). It knows whether the flag was given, since an empty
+// value differs from none.
 type option struct {
 	value  string
 	given  bool
@@ -132,8 +132,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// getenv returns the value of a variable without the white space around it: "" if it is empty or
-// not set.
+// getenv returns the value of an environment variable, trimmed of white space; "" if it is not set.
 func (a *app) getenv(name string) string {
 	value, _ := a.lookenv(name)
 	return strings.TrimSpace(value)
@@ -157,13 +156,13 @@ func (a *app) run(ctx context.Context, args []string) int {
 type command struct {
 	name  string // its words: "project list"
 	arg   string // the argument after them; in brackets if it is optional
-	flags string // the flags that its usage line shows
+	flags string // its own flags, and the global ones that its usage line shows
 	about string
 	run   func(context.Context, *app) error
 }
 
-// commands returns the table that parsing, help and completion read. A variable would make an
-// initialization cycle: help reads the table that it is in.
+// commands returns the table that parsing, help and completion read. It is a function because a
+// variable would be an initialization cycle: the table contains runHelp, which reads it.
 func commands() []command {
 	return []command{
 		{"login", "", "token no-verify", "save an API key on this machine", runLogin},
@@ -192,7 +191,7 @@ func findCommand(words []string) (*command, []string) {
 // flagSpec is a row of the table of flags.
 type flagSpec struct {
 	name   string
-	value  string // what its value is called; "" if it takes none
+	value  string // the name of its value in help; "" if it takes none
 	global bool   // whether every command takes it
 	about  string
 }
@@ -209,7 +208,7 @@ var flags = []flagSpec{
 	{"no-verify", "", false, "save the key without asking the API whether it works"},
 }
 
-// takes reports whether the flag means something to the command. (--version is a command.)
+// takes reports whether the command accepts the flag. (--version alone runs the command version.)
 func (c *command) takes(f flagSpec) bool {
 	return f.global || f.name == c.name || slices.Contains(strings.Fields(c.flags), f.name)
 }
@@ -227,12 +226,12 @@ func findFlag(name string) *flagSpec {
 	return nil
 }
 
-// line is a command line taken apart.
+// line is a command line split into flags and words.
 type line struct {
 	flags map[string]*option // by name, whether given or not
-	words []string           // what is neither a flag nor the value of one
-	wrong *failure           // the first thing that is wrong with the flags, or nil
-	fixed bool               // flags holds what is meant by everything that is wrong
+	words []string           // the arguments that are neither flags nor their values
+	wrong *failure           // the first error in the flags, or nil
+	fixed bool               // flags has the likely correction of every wrong flag
 }
 
 // parse finds the command that args name and sets the options.
@@ -265,8 +264,8 @@ func (a *app) parse(args []string) (*command, error) {
 	return c, a.accept(c, l)
 }
 
-// splitLine takes the flags and the words between them apart, one argument after the other. After a
-// wrong flag it goes on, to find the command whose usage the error names.
+// splitLine separates the flags from the words. It continues after a wrong flag, to find the
+// command whose usage line the error shows.
 func splitLine(args []string) *line {
 	l := &line{flags: map[string]*option{}}
 	set := flag.NewFlagSet("", flag.ContinueOnError)
@@ -299,7 +298,7 @@ func splitLine(args []string) *line {
 			l.reject(fail(codeUsage, "--%s appears twice", f.name), false)
 		case set.Parse(args[:next]) != nil:
 			l.reject(fail(codeUsage, "--%s needs a value: --%[1]s %s", f.name, f.value), false)
-			next = 1 // what should be the value may be a flag
+			next = 1 // what follows may be a flag, not a value
 		}
 		args = args[next:]
 	}
@@ -309,7 +308,8 @@ func splitLine(args []string) *line {
 	return l
 }
 
-// reject notes what is wrong with a flag; fixed reports whether what is meant has been set instead.
+// reject records that a flag is wrong; only the first error is kept. fixed means that the flag's
+// likely correction takes its place.
 func (l *line) reject(f *failure, fixed bool) {
 	if l.wrong == nil {
 		l.wrong, l.fixed = f, fixed
@@ -317,7 +317,7 @@ func (l *line) reject(f *failure, fixed bool) {
 	l.fixed = l.fixed && fixed
 }
 
-// wantsJSON reports whether --json is given, whatever else is wrong with the command line.
+// wantsJSON reports whether args contain --json before any --, even if the command line is wrong.
 func wantsJSON(args []string) bool {
 	for _, arg := range args {
 		name, _, _ := cutFlag(arg)
@@ -336,7 +336,8 @@ func cutFlag(arg string) (name, value string, hasValue bool) {
 	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 }
 
-// accept sets the options, or fails if the command c does not take what the line gives it.
+// accept sets the options. It fails if c does not take one of the flags or arguments, or if a value
+// is bad.
 func (a *app) accept(c *command, l *line) error {
 	for _, f := range flags {
 		if l.flags[f.name].given && !c.takes(f) {
@@ -366,7 +367,7 @@ func (a *app) accept(c *command, l *line) error {
 	return nil
 }
 
-// runVersion prints what was built, with what, and for which platform.
+// runVersion prints the program's version, the Go version that built it, and the platform.
 func runVersion(_ context.Context, a *app) error {
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	report := newObject("version", version, "go", runtime.Version(),

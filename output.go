@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// The rules of printing, which hold for everything that came from outside:
+// Rules for printing text that came from outside:
 //
-//   - Data goes to stdout, and only after the whole answer was read and parsed.
+//   - Data goes to stdout, but only after the whole answer has been read and parsed.
 //   - The same bytes go to a terminal and to a pipe.
 //   - Text is escaped wherever it could act on a terminal or hide from the person who reads it.
 
@@ -37,22 +37,22 @@ func (a *app) print(value any, text func(w io.Writer)) error {
 	return nil
 }
 
-// note tells the user something that is worth knowing, unless --quiet is given.
+// note tells the user something worth knowing, unless --quiet is set.
 func (a *app) note(code, format string, args ...any) {
 	if !a.quiet {
 		printNotice(a.stderr, a.json, "note", code, fmt.Sprintf(format, args...))
 	}
 }
 
-// warn tells the user about something that should not stay as it is, unless --quiet is given.
+// warn tells the user about something to put right, unless --quiet is set.
 func (a *app) warn(code, format string, args ...any) {
 	if !a.quiet {
 		printNotice(a.stderr, a.json, "warning", code, fmt.Sprintf(format, args...))
 	}
 }
 
-// maxColumn is how many columns of a terminal a cell may take and still widen its column: one
-// very long name must not pad every other row.
+// maxColumn is the width in terminal columns above which a cell does not widen its column: one very
+// long name must not pad every other row.
 const maxColumn = 60
 
 // printTable writes a header and one row for each element of a list, in columns two spaces apart.
@@ -108,8 +108,8 @@ func clean(s string) string {
 	return b.String()
 }
 
-// writeClean writes what clean returns, without holding it: an escape takes up to ten times the
-// bytes.
+// writeClean writes what clean returns, without holding it in memory: escaping can make text four
+// times as long.
 func writeClean(w io.Writer, s string) {
 	for piece := range cleanPieces(s) {
 		io.WriteString(w, piece)
@@ -170,11 +170,11 @@ const (
 	skinToneLast  = '\U0001f3ff'
 )
 
-// dangerous reports whether the rune r at s[i:] can act on a terminal, or hide there while a
-// program still reads it: Unicode's categories Cc, Cf, Zl and Zp, and what is ignored when it is
-// displayed (Other_Default_Ignorable_Code_Point, variation selectors, tags). Joiners between
-// letters, as Persian and Hindi use them, and those and the style selectors of emoji are not,
-// unless in ASCII text, which has no use for them.
+// dangerous reports whether the rune r at s[i:] can act on a terminal, or is invisible there while
+// programs still read it. Such are Unicode's categories Cc, Cf, Zl and Zp, and runes that are
+// ignored in display (Other_Default_Ignorable_Code_Point, variation selectors, tags). Exempt are
+// joiners between non-ASCII letters, as in Persian and Hindi, and the joiners and style selectors
+// of emoji.
 func dangerous(s string, i int, r rune) bool {
 	if r < 0x7f {
 		return r < ' '
@@ -194,22 +194,21 @@ func dangerous(s string, i int, r rune) bool {
 	return true
 }
 
-// joins reports whether a joiner may stand next to r.
+// joins reports whether a joiner may appear next to r.
 func joins(r rune) bool {
 	return r > 0x7f && (unicode.In(r, unicode.L, unicode.M) || isEmoji(r)) || r == emojiStyle
 }
 
-// isEmoji reports whether r may be part of an emoji. Go has no table of them: nearly all are in the
-// category So, beside other symbols.
+// isEmoji reports whether r may be part of an emoji. Go has no table of emoji: nearly all are in
+// the category So, which also has other symbols.
 func isEmoji(r rune) bool {
 	return r != utf8.RuneError && unicode.Is(unicode.So, r) ||
 		skinToneFirst <= r && r <= skinToneLast ||
 		strings.ContainsRune("‼⁉↔↕↖↗↘↙↩↪▪▫▶◀◽◾〰〽㊗㊙", r)
 }
 
-// displayWidth returns how many columns of a terminal the text of clean takes, or some number
-// above maxColumn if that is more: two for a wide rune, none for one that combines with the rune
-// before it.
+// displayWidth returns how many terminal columns clean(s) takes; if that is more than maxColumn,
+// any number above maxColumn. A wide rune takes two columns, a combining one none.
 func displayWidth(s string) int {
 	if isPrintableASCII(s) {
 		return len(s)

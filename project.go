@@ -21,8 +21,8 @@ func runProjectList(ctx context.Context, a *app) error {
 	})
 }
 
-// printList prints an array as JSON or as a table, with a note if it is empty; what names its
-// elements.
+// printList prints an array as JSON or as a table, with a note if it is empty; what is the word for
+// its elements.
 func (a *app) printList(list any, what string, header []string, row func(any) []string) error {
 	err := a.print(list, func(w io.Writer) { printTable(w, header, list, row) })
 	for range elements(list) {

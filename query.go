@@ -12,13 +12,13 @@ import (
 )
 
 // This file is --query: JMESPath as https://jmespath.org/specification.html defines it, and no
-// more. An expression is compiled to one function before anything else is done. functions.go has
-// the built-in functions. The rest of the program knows compileQuery and apply only.
+// more. An expression is compiled to one function before anything else happens. functions.go has
+// the built-in functions. The rest of the program uses only compileQuery and printer.
 //
-// The rules of the grammar throw their errors, and so does evaluation; those two catch them.
+// Parsing and evaluation panic with a *failure; compileQuery and apply turn it into an error.
 
 const (
-	maxQueryTokens = 10000    // which bounds how deep an expression can be nested
+	maxQueryTokens = 10000    // which also limits how deep expressions nest
 	maxQueryResult = 64 << 20 // bytes of JSON
 )
 
@@ -28,12 +28,12 @@ type query struct {
 	root evaluator
 }
 
-// evaluator returns the value of an expression where @ is current.
+// evaluator returns the value of an expression in which @ is current.
 type evaluator func(current any) any
 
 // compileQuery compiles an expression. The error is a *failure: query.function for an unknown
-// function or a wrong number of arguments, query.type for what fails on any value, query.syntax for
-// the rest.
+// function or a wrong number of arguments, query.type for an expression that would fail on any
+// input, query.syntax for the rest.
 func compileQuery(text string) (q *query, err error) {
 	defer catch(&err)
 	p := &queryParser{text: text, tokens: scan(text)}
@@ -44,8 +44,8 @@ func compileQuery(text string) (q *query, err error) {
 	return &query{text, root}, nil
 }
 
-// printer returns what prints the query's result for v, as JSON or for a shell. The error is a
-// *failure, of query.type.
+// printer applies the query to v and returns a function that prints the result, as JSON or for a
+// shell. The error is a *failure with code query.type.
 func (q *query) printer(v any, raw bool) (func(io.Writer), error) {
 	result, err := q.apply(v)
 	if err == nil && raw {
@@ -60,17 +60,17 @@ func (q *query) printer(v any, raw bool) (func(io.Writer), error) {
 	}, err
 }
 
-// apply returns the query's result for v. The error is a *failure, of query.type.
+// apply returns the query's result for v. The error is a *failure with code query.type.
 func (q *query) apply(v any) (result any, err error) {
 	defer catch(&err)
 	result = q.root(v)
-	if writeJSON(&bounded{io.Discard, maxQueryResult + 1}, result) != nil { // with the line's end
+	if writeJSON(&bounded{io.Discard, maxQueryResult + 1}, result) != nil { // 1 for the newline
 		panic(queryFailure(codeQueryType, q.text, 0, "the result %s", tooLarge))
 	}
 	return result, nil
 }
 
-// catch makes an error of a failure that was thrown.
+// catch recovers from a panic with a *failure and stores it in err.
 func catch(err *error) {
 	switch thrown := recover().(type) {
 	case nil:
@@ -83,7 +83,7 @@ func catch(err *error) {
 
 var tooLarge = fmt.Sprintf("is larger than %d MiB", maxQueryResult>>20)
 
-// bounded fails after left bytes.
+// bounded is a Writer that fails once more than left bytes are written.
 type bounded struct {
 	io.Writer
 	left int
@@ -96,7 +96,7 @@ func (b *bounded) Write(data []byte) (int, error) {
 	return b.Writer.Write(data)
 }
 
-// queryFailure returns a failure with the expression and a caret under the byte at, unless the
+// queryFailure returns a failure with the expression and a caret under byte offset at, unless the
 // expression is too long for a line or may hold a key.
 func queryFailure(c *code, text string, at int, format string, args ...any) *failure {
 	const width = 76
@@ -111,8 +111,8 @@ func queryFailure(c *code, text string, at int, format string, args ...any) *fai
 	return f
 }
 
-// token is a word of the language. Its kind is one of the constants below or the sign itself, which
-// may be one that the language does not have.
+// token is one token of an expression. Its kind is one of the constants below or, for a sign, the
+// sign itself, which may not be part of JMESPath.
 type token struct {
 	kind    string
 	text    string // the value of a name or string, the digits of a number, the JSON of a literal
@@ -208,16 +208,16 @@ func scanQuoted(text string, at int) token {
 }
 
 // queryParser is a Pratt parser: each token that can follow an expression has a binding power, and
-// an expression takes tokens for as long as theirs is above the one that it was asked with.
+// expression continues for as long as the next token's power is above its argument.
 type queryParser struct {
 	text   string
 	tokens []token
-	place  int // of the next token
+	place  int // index of the next token
 }
 
 const (
-	comparing         = 5
-	endOfProjection   = 10 // a token of less power ends a projection
+	powerOfComparison = 5
+	endOfProjection   = 10 // a token with lower power ends a projection
 	powerOfProjection = 20
 	powerOfNot        = 45
 )
@@ -225,8 +225,9 @@ const (
 // powers has the binding power of each token that can follow an expression.
 var powers = map[string]int{
 	"|": 1, "||": 2, "&&": 3,
-	"==": comparing, "!=": comparing,
-	"<": comparing, "<=": comparing, ">": comparing, ">=": comparing,
+	"==": powerOfComparison, "!=": powerOfComparison,
+	"<": powerOfComparison, "<=": powerOfComparison,
+	">": powerOfComparison, ">=": powerOfComparison,
 	"[]": 9, "[?": 21, ".": 40, "[": 55,
 }
 
@@ -252,7 +253,7 @@ func (p *queryParser) expect(sign string) {
 	}
 }
 
-// unexpected fails at the next token; want is what the grammar has there, "" for an expression.
+// unexpected fails at the next token; want is what the grammar expects there, "" for an expression.
 func (p *queryParser) unexpected(want string) {
 	message := "unexpected " + p.peek().String()
 	if want != "" {
@@ -263,12 +264,12 @@ func (p *queryParser) unexpected(want string) {
 	panic(f)
 }
 
-// hint returns advice for the habits that people bring from other languages; "" if the next token,
-// which is unexpected, is none of them.
+// hint returns advice if the unexpected next token looks like a habit from another language, and ""
+// if it does not.
 func (p *queryParser) hint(want string) string {
 	around := slices.Concat([]token{{}, {}}, p.tokens, []token{{}})[p.place:]
 	operator, previous, t, following := around[0], around[1], around[2], around[3]
-	compared := powers[operator.kind] == comparing // with previous
+	compared := powers[operator.kind] == powerOfComparison // with previous
 	minus := t.kind == "-" || t.kind == aNumber && t.text[0] == '-'
 	word := t.kind == aName
 	switch {
@@ -395,7 +396,7 @@ func (p *queryParser) afterDot(above int) evaluator {
 	return nil
 }
 
-// name parses the rest of what begins with a name: the arguments of a function, or nothing.
+// name parses the rest of a field or a function call that begins with t.
 func (p *queryParser) name(t token) evaluator {
 	switch {
 	case p.peek().kind != "(":
@@ -449,8 +450,8 @@ func (p *queryParser) literal(t token) evaluator {
 	panic(f)
 }
 
-// project returns the evaluator of a projection: what rest comes to for each of the items of left's
-// value, without nulls. It is null for a value that is not of the given type.
+// project returns the evaluator of a projection: an array of the results of rest for each item of
+// left's value, without nulls. If that value is not of type kind, the projection is null.
 func project(
 	left evaluator, kind string, items func(any) iter.Seq[any], rest evaluator,
 ) evaluator {
@@ -469,7 +470,7 @@ func project(
 	}
 }
 
-// restOfProjection parses what is done with each item: as much as binds more tightly than above.
+// restOfProjection parses what applies to each item: as much as binds more tightly than above.
 func (p *queryParser) restOfProjection(above int) evaluator {
 	if powers[p.peek().kind] < endOfProjection {
 		return itself
@@ -505,7 +506,8 @@ func (p *queryParser) filter(left evaluator) evaluator {
 	})
 }
 
-// flattened yields the elements of an array, and in the place of an array among them its elements.
+// flattened yields the elements of an array, except that it replaces each nested array with its
+// elements.
 func flattened(v any) iter.Seq[any] {
 	return func(yield func(any) bool) {
 		for outer := range elements(v) {
@@ -521,7 +523,8 @@ func flattened(v any) iter.Seq[any] {
 	}
 }
 
-// atIndex reports whether the bracket that was taken begins an index, a slice or [*], not a list.
+// atIndex reports whether the bracket just taken begins an index, a slice or [*] rather than a
+// list.
 func (p *queryParser) atIndex() bool {
 	kind := p.peek().kind
 	return kind == aNumber || kind == ":" || kind == "*" && p.tokens[p.place+1].kind == "]"
@@ -537,7 +540,7 @@ func (p *queryParser) bracket(t token, left evaluator) evaluator {
 	for len(numbers) == 0 || len(numbers) < 3 && p.take(":") {
 		numbers = append(numbers, nil)
 		if digits := p.peek().text; p.take(aNumber) {
-			n, _ := strconv.Atoi(digits) // of a number out of range, the closest
+			n, _ := strconv.Atoi(digits) // out of range, it returns the closest
 			numbers[len(numbers)-1] = &n
 		}
 	}
@@ -560,7 +563,8 @@ func (p *queryParser) bracket(t token, left evaluator) evaluator {
 	return project(left, "array", slice, p.restOfProjection(powerOfProjection))
 }
 
-// elementAt returns an array's element n, from the end if n is negative; nil if there is none.
+// elementAt returns element n of an array, counted from the end if n is negative; nil if there is
+// none.
 func elementAt(v any, n int) any {
 	if n < 0 {
 		n += length(v)
@@ -574,8 +578,8 @@ func elementAt(v any, n int) any {
 	return nil
 }
 
-// sliced returns an array's elements from start to before stop, step apart. start and stop may be
-// nil; negative numbers count from the end.
+// sliced returns every step-th element of an array from start up to but not including stop. start
+// and stop may be nil; negative numbers count from the end.
 func sliced(v any, start, stop *int, step int) []any {
 	list := slices.Collect(elements(v))
 	mirror := 0
@@ -649,7 +653,7 @@ func evaluateAll(items []evaluator, v any) []any {
 	return values
 }
 
-// commaList parses one item or more, and what closes the list.
+// commaList parses one or more items, separated by commas, and the closing token.
 func (p *queryParser) commaList(closing string, item func()) {
 	item()
 	for p.take(",") {
@@ -658,7 +662,8 @@ func (p *queryParser) commaList(closing string, item func()) {
 	p.expect(closing)
 }
 
-// comparison evaluates left == right and the like; an order of anything but numbers is null.
+// comparison returns the evaluator of left == right and the like. Ordering anything but numbers
+// gives null.
 func comparison(sign string, left, right evaluator) evaluator {
 	return func(v any) any {
 		x, y := left(v), right(v)
@@ -676,8 +681,8 @@ func comparison(sign string, left, right evaluator) evaluator {
 }
 
 // writeRaw writes a query's result for a shell: a scalar on a line of its own, a list as one line
-// per element, a list of lists as rows of cells separated by tabs. It fails (query.type) for
-// anything else, so that no script goes on with nothing.
+// per element, a list of lists as rows of cells separated by tabs. Anything else, including null,
+// is an error (query.type), so that a script does not continue with nothing.
 func writeRaw(w io.Writer, value any) error {
 	if value == nil {
 		return fail(codeQueryType, "the query found nothing").

@@ -14,7 +14,7 @@ const (
 	flush    = syscall.TIOCFLUSH
 )
 
-// flushInput throws away what the terminal has taken in and nobody has read.
+// flushInput discards typed input that nobody has read.
 func (t *terminal) flushInput() {
 	input := int32(1) // FREAD
 	t.control(flush, unsafe.Pointer(&input))

@@ -9,10 +9,10 @@ const (
 	flush    = 0x540B // TCFLSH, which package syscall has for some architectures only
 )
 
-// flushInput throws away what the terminal has taken in and nobody has read.
+// flushInput discards typed input that nobody has read.
 func (t *terminal) flushInput() {
 	t.control(flush, nil) // TCIFLUSH is 0
 }
 
-// maxTypedLine is how many bytes of one typed line the kernel keeps. It drops the rest in silence.
+// maxTypedLine is how many bytes of one typed line the kernel keeps. It silently drops the rest.
 const maxTypedLine = 4095

@@ -8,16 +8,16 @@ import (
 	"io/fs"
 )
 
-// promptSuffix says in the prompt what the user should know of it.
+// promptSuffix tells the user in the prompt whether typed input is visible.
 const promptSuffix = " (input is visible)"
 
 // maxTypedLine is how many bytes of one typed line any of these systems keeps.
 const maxTypedLine = 1023
 
-// terminal is a terminal that input comes from. Nothing here can hide what is typed.
+// terminal is a terminal to read a key from. On these systems nothing hides what is typed.
 type terminal struct{}
 
-// openTerminal returns the terminal that file is, or nil if it is not one.
+// openTerminal returns file as a terminal, or nil if it is not one.
 func openTerminal(file io.Reader) *terminal {
 	f, ok := file.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok {
@@ -30,7 +30,8 @@ func openTerminal(file io.Reader) *terminal {
 	return &terminal{}
 }
 
-// readHidden calls ask, starts to read, and waits for what that returns, or for the end of ctx.
+// readHidden calls ask and start, and returns what start's channel delivers, or nothing once ctx
+// ends. Here it does not hide anything.
 func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	ask()
 	select {

@@ -13,16 +13,16 @@ import (
 	"unsafe"
 )
 
-// promptSuffix says in the prompt what the user should know of it.
+// promptSuffix tells the user in the prompt whether typed input is visible.
 const promptSuffix = " (input is hidden)"
 
-// terminal is a terminal that input comes from.
+// terminal is a terminal to read a key from.
 type terminal struct {
 	fd            uintptr
 	found, hidden syscall.Termios // its state as it was found, and while a key is typed
 }
 
-// openTerminal returns the terminal that file is, or nil if it is not one.
+// openTerminal returns file as a terminal, or nil if it is not one.
 func openTerminal(file io.Reader) *terminal {
 	f, ok := file.(interface{ Fd() uintptr })
 	if !ok {
@@ -46,38 +46,39 @@ func (t *terminal) control(request uintptr, argument unsafe.Pointer) error {
 	return nil
 }
 
-// readHidden turns the echo off, calls ask, starts to read, and waits for what that returns, or for
-// the end of ctx. However the wait ends, and while the program is stopped by Ctrl-Z, the terminal
-// is as it was found, and what was typed or pasted and not read is thrown away.
+// readHidden turns the echo off, calls ask and start, and returns what start's channel delivers, or
+// nothing once ctx ends. Before it returns, and before Ctrl-Z stops the program, it restores the
+// terminal and discards unread input.
 func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGPIPE, syscall.SIGCONT)
 	defer signal.Stop(signals) // after the terminal is restored
 	stops := make(chan os.Signal, 1)
-	if syscall.Getpid() != 1 { // which nothing can stop
+	if syscall.Getpid() != 1 { // process 1 cannot be stopped
 		signal.Notify(stops, syscall.SIGTSTP, syscall.SIGTTIN)
 	}
 	defer func() { go stopOn(stops) }()
-	signal.Ignore(syscall.SIGTTOU) // it would stop a job that restores from the background
+	signal.Ignore(syscall.SIGTTOU) // it would stop a background job that restores the terminal
 	if err := t.hide(ask); err != nil {
 		return input{err: cannotHide(err)}
 	}
 	defer t.restore()
-	done := start() // a read in the background stops the job: after the signals are caught
+	done := start() // after Notify: a background read raises SIGTTIN
 	for {
 		select {
 		case got := <-done:
 			var now syscall.Termios
 			if errors.Is(got.err, syscall.EIO) || t.control(getState, unsafe.Pointer(&now)) != nil {
-				got.err = interrupted(int(syscall.SIGHUP)) // its signal comes later
+				got.err = interrupted(int(syscall.SIGHUP)) // SIGHUP itself arrives later
 			}
 			return got
 		case <-ctx.Done():
 			return input{}
 		case s := <-stops:
 			t.restore()
-			if s == syscall.SIGTTIN && ends(ctx, 200*time.Millisecond) {
-				return input{} // kill %1 continues the job that it ends, and that reads again first
+			// kill %1 also continues the job, whose read raises SIGTTIN before SIGTERM is seen.
+			if s == syscall.SIGTTIN && endsWithin(ctx, 200*time.Millisecond) {
+				return input{}
 			}
 			stop()
 		case s := <-signals:
@@ -89,8 +90,8 @@ func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, as
 	}
 }
 
-// ends reports whether ctx ends within d.
-func ends(ctx context.Context, d time.Duration) bool {
+// endsWithin reports whether ctx ends within d.
+func endsWithin(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return true
@@ -99,11 +100,11 @@ func ends(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// stop stops the program as Ctrl-Z does. A caught SIGTSTP cannot be given back to the system.
+// stop stops the program as Ctrl-Z does. SIGTSTP, once caught, cannot be passed on to the system.
 func stop() { syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) }
 
-// stopOn lets Ctrl-Z still stop the program after the prompt. A read that goes on in the background
-// must not: the program is about to end.
+// stopOn keeps Ctrl-Z working after the prompt. It ignores SIGTTIN from a read that is still going
+// on in the background: the program is about to end.
 func stopOn(stops <-chan os.Signal) {
 	for s := range stops {
 		if s == syscall.SIGTSTP {
@@ -112,8 +113,8 @@ func stopOn(stops <-chan os.Signal) {
 	}
 }
 
-// hide turns the echo off and asks for the key, unless the program is a job in the background: the
-// shell has the terminal then. Reading it stops such a job, and fg continues it.
+// hide turns the echo off and asks for the key, unless the program is a background job: then the
+// shell has the terminal. A read stops such a job, and fg continues it.
 func (t *terminal) hide(ask func()) error {
 	var group int32
 	err := t.control(syscall.TIOCGPGRP, unsafe.Pointer(&group))
@@ -122,14 +123,14 @@ func (t *terminal) hide(ask func()) error {
 	}
 	err = t.control(setState, unsafe.Pointer(&t.hidden))
 	if err == nil {
-		go ask() // which waits where Ctrl-S holds the output
+		go ask() // it blocks while Ctrl-S holds the output
 	}
 	return err
 }
 
-// restore gives the terminal back as it was found and throws away what was typed or pasted and not
-// read: the shell would show it and run it. A paste comes in pieces, so that takes a moment. If the
-// echo is on, or the line is not the terminal's to edit, somebody else has the terminal now.
+// restore discards unread input, which the shell would show and run, and restores the terminal. A
+// paste arrives in pieces, so this takes a moment. If the echo is on or line editing is off,
+// another program has the terminal, and restore leaves it alone.
 func (t *terminal) restore() {
 	var now syscall.Termios
 	if t.control(getState, unsafe.Pointer(&now)) != nil ||

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// promptSuffix says in the prompt what the user should know of it.
+// promptSuffix tells the user in the prompt whether typed input is visible.
 const promptSuffix = " (input is hidden)"
 
-// maxTypedLine is how many characters of one typed line a read of 4096, which is what bufio asks
-// for, can take, without CR and LF.
+// maxTypedLine is how many characters of a typed line fit in a read of 4096, bufio's buffer size,
+// without CR and LF.
 const maxTypedLine = 4094
 
 // The modes of a console's input (SetConsoleMode).
@@ -27,13 +27,13 @@ var (
 	flushConsoleInputBuffer = kernel32.NewProc("FlushConsoleInputBuffer")
 )
 
-// terminal is a console that input comes from.
+// terminal is a console to read a key from.
 type terminal struct {
 	console uintptr
 	mode    uint32 // as it was found
 }
 
-// openTerminal returns the console that file is, or nil if it is not one: NUL has no mode.
+// openTerminal returns file as a console, or nil if it is not one: NUL has no mode.
 func openTerminal(file io.Reader) *terminal {
 	f, ok := file.(interface{ Fd() uintptr })
 	if !ok {
@@ -53,9 +53,8 @@ func (t *terminal) setMode(mode uint32) error {
 	return nil
 }
 
-// readHidden turns the echo off, calls ask, starts to read, and waits for what that returns, or for
-// the end of ctx. However the wait ends, the console is as it was found, and what was typed or
-// pasted and not read is thrown away.
+// readHidden turns the echo off, calls ask and start, and returns what start's channel delivers, or
+// nothing once ctx ends. Before it returns, it discards unread input and restores the console.
 func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
 	defer func() {
 		flushConsoleInputBuffer.Call(t.console)
@@ -70,7 +69,7 @@ func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, as
 		if got.text != "" {
 			return got
 		}
-		// Ctrl-C ends the read with nothing, and its signal comes after that.
+		// Ctrl-C ends the read without input; its signal arrives after that.
 		select {
 		case <-ctx.Done():
 		case <-time.After(200 * time.Millisecond):

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// This file is what the user of a wrong command line is told. Every error ends in the words to
-// type instead, in the usage line of the command, or in the page of help to read.
+// This file has the errors for a wrong command line. Each one has a hint: what to type instead, the
+// command's usage line, or the help page to read.
 
 // errNoCommand is the error for a command line without words.
 var errNoCommand = fail(codeUsage, "no command given").withHint("run 'microtica help'")
 
-// errKeyArgument returns the error for a word that looks like a key, which is not to be shown.
+// errKeyArgument returns the error for a word that looks like a key. It does not show the word.
 func errKeyArgument() *failure {
 	return fail(codeUsage, "a key is not an argument").
 		withHint("run 'microtica login' and paste the key there")
@@ -28,13 +28,13 @@ func withUsage(f *failure, c *command) *failure {
 	return f.withHint("usage: %s", c.usage())
 }
 
-// didYouMean adds what to type after the program's name to an error.
+// didYouMean sets the hint to a suggestion; typed is the suggested line without the program's name.
 func didYouMean(f *failure, typed string) *failure {
 	return f.withHint("did you mean 'microtica %s'?", typed)
 }
 
-// typed returns the line with other words, as the user would type it. A value that would need
-// quotes, or that must not be shown, is left for the user to fill in.
+// typed returns words and the line's flags as the user would type them. A placeholder replaces a
+// value that would need quotes or must not be shown.
 func (l *line) typed(words []string) string {
 	var args []string
 	for _, word := range words {
@@ -72,7 +72,7 @@ func shown(word string) string {
 	return "'" + word + "'"
 }
 
-// flagHabits are flags that other programs have, with what they are called here.
+// flagHabits maps flags of other programs to flags of this one.
 var flagHabits = map[string]string{
 	"v": "version", "q": "quiet", "p": "project", "jq": "query",
 	"o": "json", "output": "json", "format": "json",
@@ -81,14 +81,14 @@ var flagHabits = map[string]string{
 // formats are values of --output in other programs.
 var formats = strings.Fields("json yaml table text tsv csv")
 
-// wordHabits are words of other programs, with what they are called here.
+// wordHabits maps command words of other programs to words of this one.
 var wordHabits = map[string]string{
 	"ls": "list", "auth": "whoami", "status": "whoami",
 	"environment": "env", "environments": "env",
 }
 
-// unknownFlag rejects the flag args[0], and returns the arguments to go on with: those after it,
-// after the flag that is likely to be meant, if there is one.
+// unknownFlag rejects the flag args[0] and returns the arguments still to parse: the flag that was
+// probably meant, if there is one, and the rest of args.
 func (l *line) unknownFlag(args []string) []string {
 	dashed, value, hasValue := strings.Cut(args[0], "=")
 	rest := args[1:]
@@ -156,8 +156,8 @@ func (l *line) checkArguments(c *command, words []string) error {
 	return withUsage(f, c)
 }
 
-// fixArguments returns what is meant by the arguments of the command c, or nil; a project's id
-// becomes the value of its flag.
+// fixArguments returns what the user probably meant by the arguments words of the command c, or
+// nil. A project's id becomes the value of --project.
 func (l *line) fixArguments(c *command, words []string) []string {
 	switch {
 	case c.arg != "":
@@ -210,7 +210,7 @@ func (l *line) swallowedWord() *failure {
 	return nil
 }
 
-// guess adds the command line that is likely to be meant, or else the usage line of c.
+// guess adds a hint: the command line that was probably meant, or else the usage line of c.
 func (l *line) guess(f *failure, c *command) *failure {
 	if meant, rest := closestCommand(l.words); meant != nil {
 		words := append(strings.Fields(meant.name), l.fixArguments(meant, rest)...)
@@ -219,8 +219,8 @@ func (l *line) guess(f *failure, c *command) *failure {
 	return withUsage(f, c)
 }
 
-// closestCommand returns the command that words most likely mean, and the words after its name; nil
-// if they are not close to any. The words of a name may be in any order, and one may do for both.
+// closestCommand returns the command that words most likely mean, and the words after its name, or
+// nil if no command is close. The words of a name may be in any order, and one alone is enough.
 func closestCommand(words []string) (*command, []string) {
 	if len(words) > 1 && words[0] == "auth" {
 		words = words[1:]
@@ -249,8 +249,8 @@ func meaning(typed string) string {
 	return closest(typed, words)
 }
 
-// closest returns the candidate that word most likely means: at most two letters differ, fewer in
-// a short one. It returns "" if there is none.
+// closest returns the candidate that word most likely means, or "" if there is none. At most two
+// letters may differ, fewer in a short candidate.
 func closest(word string, candidates []string) string {
 	for n := range 3 {
 		for _, candidate := range candidates {
@@ -262,7 +262,7 @@ func closest(word string, candidates []string) string {
 	return ""
 }
 
-// within reports whether b can be made of a by adding, removing or replacing at most n letters.
+// within reports whether adding, removing or replacing at most n letters turns a into b.
 func within(n int, a, b string) bool {
 	for a != "" && b != "" && a[0] == b[0] {
 		a, b = a[1:], b[1:]
