@@ -10,6 +10,7 @@ import (
 	"go/types"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -57,12 +58,14 @@ type library struct {
 	packages map[string]*types.Package
 }
 
-var libraries = newLibraries()
+var libraries = sync.OnceValue(newLibraries)
 
 func newLibraries() map[string]*library {
 	all := map[string]*library{}
+	root, _ := exec.Command("go", "env", "GOROOT").Output() // -trimpath hides it from this process
 	for _, system := range systems {
 		lib := &library{Context: build.Default, packages: map[string]*types.Package{}}
+		lib.GOROOT = strings.TrimSpace(string(root))
 		lib.GOOS, lib.GOARCH, lib.CgoEnabled = system, "amd64", false
 		lib.BuildTags, lib.ReleaseTags = []string{buildTag}, nil
 		for minor := range 100 { // so that a file for a later release of Go is audited too
@@ -119,7 +122,7 @@ type checkedProgram struct {
 
 // compile parses and type-checks the files of source that belong to a system.
 func compile(source map[string]string, system string) (*checkedProgram, error) {
-	p := &checkedProgram{library: libraries[system], files: map[string]*ast.File{}}
+	p := &checkedProgram{library: libraries()[system], files: map[string]*ast.File{}}
 	p.info.Types = map[ast.Expr]types.TypeAndValue{}
 	p.info.Defs = map[*ast.Ident]types.Object{}
 	p.info.Uses = map[*ast.Ident]types.Object{}
