@@ -34,10 +34,11 @@ func runAPI(ctx context.Context, a *app) error {
 func parsePath(text string) (request, error) {
 	path, query, _ := strings.Cut(strings.TrimPrefix(text, "/"), "?")
 	plain, err := url.PathUnescape(path)
+	plainQuery, _ := url.PathUnescape(query)
 	segments := strings.Split(plain, "/")
 	wrong := ""
 	switch {
-	case looksLikeKey(plain):
+	case looksLikeKey(plain), looksLikeKey(plainQuery):
 		return request{}, errKeyArgument()
 	case text == "":
 		wrong = "is empty"

@@ -83,7 +83,7 @@ func TestAPIRefusesWhatIsNoPath(t *testing.T) {
 		s.wantError(wrong{"usage", message, usage, 0}, "api", path)
 	}
 	for _, path := range []string{testKey, "projects/" + testKey, "a?key=" + testKey, "MIC_x",
-		"mic%5fd60bea1d%5fx"} {
+		"mic%5fd60bea1d%5fx", "me?x=%6dic_d60bea1d_x"} {
 		s.wantError(wrong{"usage", "a key is not an argument", pasteHint, 0}, "api", path)
 	}
 	if seen := api.seen(); seen != "" {

@@ -176,7 +176,7 @@ func (c *client) tryKey(ctx context.Context) keyCheck {
 	unclear := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
 		"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
 		c.key, c.source, f.message).
-		withHint("try again, or check the key's permissions in Microtica's console")
+		withHint("check the key's permissions in Microtica's console")
 	unclear.status = 403
 	return keyCheck{err: unclear}
 }
@@ -251,7 +251,7 @@ func (c *client) rejected(status int, said string) *failure {
 	case atLogin:
 		f.hint = "check the key in Microtica's console, " +
 			"or save it all the same with 'microtica login --no-verify'"
-	case strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey():
+	case strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey(c.key):
 		f.hint = "unset " + c.source + " to use the saved key"
 	case c.source == "MICROTICA_TOKEN":
 		f.hint = "set MICROTICA_TOKEN to a key that works" + expired

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -114,7 +115,11 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 		"unset MICROTICA_TOKEN to use the saved key"), "project", "list")
 	s.with("MICROTICA_TOKEN_FILE", s.credentials()).
 		wantError(rejected("mic_0ther", "MICROTICA_TOKEN", set), "project", "list")
-	s.with("MICROTICA_TOKEN", "").save(otherKey)
+	s.with("MICROTICA_TOKEN", "").save(otherKey) // the key that was rejected is the saved one
+	s.wantError(rejected("mic_0ther", "MICROTICA_TOKEN_FILE", setFile), "project", "list")
+	file := filepath.Join(s.home, "key.txt")
+	writeFile(t, file, otherKey)
+	s.save(testKey).with("MICROTICA_TOKEN_FILE", file)
 	s.wantError(rejected("mic_0ther", "MICROTICA_TOKEN_FILE",
 		"unset MICROTICA_TOKEN_FILE to use the saved key"), "project", "list")
 	s.with("HOME", "", "USERPROFILE", "").

@@ -169,7 +169,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"whoami -jsn " + testKey, "a key is not an argument", pasteHint},
 	{"whoami -jsn a&b", "unknown flag '-jsn'", meant("whoami --json")},
 	{"whoami --quiet=" + testKey, "--quiet takes no value", "usage: microtica whoami"},
-	{"whoami --bogus=" + testKey, "unknown flag '--bogus'", "usage: microtica whoami"},
+	{"whoami --bogus=" + testKey, "a key is not an argument", pasteHint},
 }
 
 const (

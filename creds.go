@@ -323,16 +323,17 @@ func (a *app) unset() string {
 	return "MICROTICA_TOKEN is " + state[token] + ", MICROTICA_TOKEN_FILE is " + state[file]
 }
 
-// hasSavedKey reports whether login has saved a key that commands would use if no variable supplied
-// one.
-func (a *app) hasSavedKey() bool {
+// hasSavedKey reports whether login has saved a key, other than the one given, that commands would
+// use if no variable supplied one.
+func (a *app) hasSavedKey(other key) bool {
 	path, err := a.credentialsPath(codeAuthMissing)
 	if err != nil {
 		return false
 	}
 	text, _, err := readKeyFile(path)
-	what, _ := mistake(trimKey(text))
-	return err == nil && what == ""
+	text = trimKey(text)
+	what, _ := mistake(text)
+	return err == nil && what == "" && (other.secret == nil || text != *other.secret)
 }
 
 // homeVariable is the name of the variable that holds the path of the home directory.
@@ -394,6 +395,8 @@ func (a *app) remedy(path string, err error, advice string) string {
 	file, fileErr := os.Stat(path)
 	var u unusable
 	switch {
+	case isLink(dir) && dirErr != nil:
+		return "move ~/.microtica away: it is a link that leads nowhere"
 	case errors.Is(homeErr, fs.ErrNotExist), homeErr == nil && !home.IsDir():
 		return "set " + homeVariable() + " to an existing directory, or set MICROTICA_TOKEN"
 	case err == errNoDirectory, dirErr == nil && !info.IsDir():
@@ -402,6 +405,8 @@ func (a *app) remedy(path string, err error, advice string) string {
 		return "move " + a.shownPath(path) + " away and try again"
 	case err == errShared:
 		return "run 'chmod 700 ~/.microtica'"
+	case errors.Is(err, syscall.EACCES) && isLink(path):
+		return "make the file that " + a.shownPath(path) + " links to readable"
 	case !errors.Is(err, syscall.EACCES), runtime.GOOS == "windows", dirErr != nil:
 		return advice
 	case info.Mode().Perm()&0o700 != 0o700: // a login was killed under an odd umask
@@ -410,6 +415,12 @@ func (a *app) remedy(path string, err error, advice string) string {
 		return "run 'chmod 600 ~/.microtica/credentials'"
 	}
 	return "run 'sudo chown -R $(id -u) ~/.microtica': it belongs to another user"
+}
+
+// isLink reports whether there is a symbolic link at path.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // patiently retries do for up to two seconds while another process has the file open, which makes
@@ -643,13 +654,12 @@ func (a *app) addFailure(err error, path string, why error) error {
 // even if one fails. It reports whether there was anything to remove, and returns warnings, which
 // may accompany an error.
 func (a *app) removeKey(path string) (removed bool, warnings []string, err error) {
-	dir, target := filepath.Dir(path), ""
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 &&
-		a.hasSavedKey() {
+	dir, target, link := filepath.Dir(path), "", isLink(path)
+	if link && a.hasSavedKey(key{}) {
 		target, _ = filepath.EvalSymlinks(path)
 	}
 	err = keepForeignFile(path)
-	if err == nil {
+	if err == nil || link && err != errForeign { // whatever the link leads to, it can go
 		err = patiently(func() error { return os.Remove(path) })
 	}
 	if err == nil && target != "" {

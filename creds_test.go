@@ -281,8 +281,11 @@ func TestAFileInThePlaceOfTheDirectoryIsNamed(t *testing.T) {
 	if err := errors.Join(os.Remove(dir), os.Symlink("nothing", dir)); err != nil {
 		t.Fatal(err)
 	}
+	const nowhere = "move ~/.microtica away: it is a link that leads nowhere"
+	s.wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " +
+		"not set, and none is saved in " + path, nowhere, 0}, "whoami")
 	s.wantError(wrong{"file.write", "cannot save the API key in " + path +
-		": ~/.microtica is not a directory", hint, 0}, offline...)
+		": ~/.microtica is not a directory", nowhere, 0}, offline...)
 }
 
 // TestAStoredKeyThatOthersCanReachIsWarnedOf covers the modes of the file and of its directory: the

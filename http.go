@@ -53,18 +53,16 @@ func (a *app) apiURL() (*url.URL, error) {
 		wrong = "contains a user name or password"
 	case u.Hostname() == "":
 		wrong = "has no host"
-	case strings.Contains(u.Hostname(), ":") && u.Host[0] != '[':
+	case hasStrayColon(u):
 		wrong = "cannot be parsed" // net/url takes the 2 of h:1:2 for the port
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		wrong = "has a query or a fragment"
-	case looksLikeKey(text):
+	case looksLikeKey(text + u.Path):
 		wrong = "contains what looks like a key"
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		wrong = "would send the key unencrypted: http is for a loopback host only"
-	case u.Port() != "":
-		if port, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
-			wrong = "has a port outside 1 to 65535"
-		}
+	case !hasValidPort(u):
+		wrong = "has a port outside 1 to 65535"
 	}
 	if wrong != "" {
 		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
@@ -72,6 +70,17 @@ func (a *app) apiURL() (*url.URL, error) {
 	}
 	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
 	return u, nil
+}
+
+// hasValidPort reports whether the port of u, if it has one, is 1 to 65535.
+func hasValidPort(u *url.URL) bool {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Port() == "" || err == nil && port > 0
+}
+
+// hasStrayColon reports whether the host of u has a colon that is not part of an IPv6 address.
+func hasStrayColon(u *url.URL) bool {
+	return strings.Contains(u.Hostname(), ":") && u.Host[0] != '['
 }
 
 // isLoopback reports whether host, as dial resolves it, is only this machine.
@@ -298,7 +307,8 @@ func usableProxy(text string) bool {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
-	return text == "" || err == nil && u.Hostname() != "" &&
+	return text == "" || err == nil && u.Hostname() != "" && !looksLikeKey(text) &&
+		hasValidPort(u) && !hasStrayColon(u) &&
 		!strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") &&
 		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }

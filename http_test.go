@@ -159,7 +159,8 @@ var badBaseURLs = map[string][]string{
 		"https://canary.example?", "https://canary.example/?token=canary",
 		"http://127.0.0.1:PORT/#", "http://127.0.0.1:PORT/#canary",
 	},
-	"contains what looks like a key": {"https://canary.example/mic_d60bea1d_canary"},
+	"contains what looks like a key": {
+		"https://canary.example/mic_d60bea1d_canary", "https://canary.example/%6dic_a_canary"},
 	"would send the key unencrypted: http is for a loopback host only": {
 		"http://localho\u017ft", "http://canary.example", "HTTP://canary.example",
 		"http://10.0.0.1", "http://0.0.0.0:PORT", "http://[::]:PORT",
@@ -1067,7 +1068,8 @@ func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
 		"http://ana:12#hunter2@proxy.example:3128", "http://ana:12/hunter2@proxy.example",
 		"ana:12?hunter2@proxy.example", "http://", "http://:3128", "ftp://proxy.example",
 		"file:///proxy", "\x1b[31m", "http://proxy.example:port", "http:// proxy.example", "://",
-		" ", " http://proxy.example", "http://proxy.example\n"} {
+		" ", " http://proxy.example", "http://proxy.example\n", "http://proxy.example:0",
+		"proxy.example:65536", ":::", "http://" + testKey + ":1"} {
 		s := newShell(t, nil).with("MICROTICA_TOKEN", testKey,
 			"MICROTICA_API_URL", "https://"+proxiedAPI, "HTTPS_PROXY", value)
 		s.wantError(bad("HTTPS_PROXY"), "project", "list")

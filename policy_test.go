@@ -61,7 +61,7 @@ whoami.go:
 // fields, each with the declarations that use it in any way: as a call, as a value, through an
 // interface, by setting the field. The name of a package in front means the standard library.
 const dangers = `
-key.secret: creds.go:key.String creds.go:key.raw creds.go:key.strayEnd
+key.secret: creds.go:app.hasSavedKey creds.go:key.String creds.go:key.raw creds.go:key.strayEnd
 key.raw: creds.go:app.saveKey creds.go:key.mask http.go:client.try
 key.mask: client.go:client.quote http.go:client.try
 client.quote: client.go:client.statusFailure http.go:client.reason http.go:client.tlsFailure

@@ -281,11 +281,11 @@ func (p *queryParser) hint(want string) string {
 		return "leave out $: an expression begins at the result itself"
 	case t.kind == "." && want == "":
 		return "leave out the leading dot"
-	case word && t.text == "and":
+	case word && strings.EqualFold(t.text, "and"):
 		return "use && for and"
-	case word && t.text == "or":
+	case word && strings.EqualFold(t.text, "or"):
 		return "use || for or"
-	case previous.kind == aName && previous.text == "not":
+	case previous.kind == aName && strings.EqualFold(previous.text, "not"):
 		return "use ! for not"
 	case previous.kind == "[" && want == "a number" && t.isName():
 		return `put a dot before "[", as in [*].[id, name]`

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	goversion "go/version"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -371,8 +373,12 @@ func TestAQueryMakesNoCopies(t *testing.T) {
 			t.Fatal(expression, err)
 		}
 		most := uint64(200 << 10)
-		if strings.Contains(expression, "reverse") || strings.Contains(expression, "join") {
+		switch {
+		case strings.Contains(expression, "reverse"), strings.Contains(expression, "join"):
 			most += 1 << 20
+		case strings.Contains(expression, "to_number") &&
+			goversion.Compare(runtime.Version(), "go1.27") >= 0:
+			most += 8 << 20 // there json.Valid copies a string that it is given as bytes
 		}
 		took := allocated(func() { _, err = q.apply(v) })
 		if err != nil || took > most {

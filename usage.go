@@ -108,8 +108,11 @@ func (l *line) unknownFlag(args []string) []string {
 	}
 	meant := findFlag(name)
 	if meant == nil || name == "version" {
-		if meant != nil {
+		switch {
+		case meant != nil:
 			f = didYouMean(f, "--version")
+		case looksLikeKey(value):
+			f = errKeyArgument()
 		}
 		l.reject(f, false)
 		return rest

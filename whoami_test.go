@@ -83,7 +83,7 @@ func unclearRows() []answerRow {
 		w := &wrong{"api.forbidden", "key mic_d60bea1d from SOURCE has no project-wide read " +
 			"access, or does not work at all: GET /projects was refused (HTTP 403), " +
 			"and GET /me failed: " + why,
-			"try again, or check the key's permissions in Microtica's console", 403}
+			"check the key's permissions in Microtica's console", 403}
 		return answerRow{name, reply(403, no), me, requests, "true", "null", "null", "unchecked",
 			failing, w}
 	}
