@@ -50,7 +50,8 @@ tty_unix.go: os os.Signal os/signal os/signal.Ignore os/signal.Notify os/signal.
 	syscall.ECHO syscall.EIO syscall.Getpgrp syscall.Getpid syscall.ICANON syscall.ICRNL
 	syscall.IGNCR syscall.INLCR syscall.ISIG syscall.Kill syscall.SIGCONT syscall.SIGHUP
 	syscall.SIGPIPE syscall.SIGSTOP syscall.SIGTSTP syscall.SIGTTIN syscall.SIGTTOU
-	syscall.SYS_IOCTL syscall.Syscall syscall.TIOCGPGRP syscall.Termios unsafe
+	syscall.SYS_GETSID syscall.SYS_IOCTL syscall.Syscall syscall.TIOCGPGRP syscall.Termios
+	unsafe
 tty_windows.go: syscall syscall.GetConsoleMode syscall.Handle syscall.LazyDLL.NewProc
 	syscall.LazyProc.Call syscall.NewLazyDLL
 usage.go:

@@ -104,6 +104,39 @@ func (p *pseudoTerminal) kill() {
 	}
 }
 
+// asJob is a shell that runs its arguments as its job, in the terminal's foreground. It stops where
+// the job stops, takes the job back when it is continued, and ends as the job ends.
+const asJob = `set -m
+"$@"
+status=$?
+while [ $status -ge 147 ]; do
+	kill -STOP $$
+	fg
+	status=$?
+done
+exit $status`
+
+// startJob runs a program as start does, but under a shell that does job control: nothing stops a
+// program that has a session to itself.
+func (p *pseudoTerminal) startJob(env []string, args ...string) {
+	p.t.Helper()
+	p.start(env, [3]*os.File{}, append([]string{"/bin/sh", "-c", asJob, "sh"}, args...)...)
+}
+
+// foreground returns the group of processes that has the terminal.
+func (p *pseudoTerminal) foreground() int {
+	p.t.Helper()
+	var group int32
+	errno := p.control(syscall.TIOCGPGRP, unsafe.Pointer(&group))
+	if errno != 0 || group <= 1 {
+		p.t.Fatalf("the terminal's foreground is %d: %v", group, errno)
+	}
+	return int(group)
+}
+
+// signalJob sends a signal to what is in the terminal's foreground.
+func (p *pseudoTerminal) signalJob(s syscall.Signal) { syscall.Kill(-p.foreground(), s) }
+
 // newPrompt starts a login with the given words in a new terminal, and waits for its prompt.
 func newPrompt(t *testing.T, s *shell, args ...string) *pseudoTerminal {
 	t.Helper()
@@ -312,7 +345,12 @@ func tryPromptEnd(t *testing.T, end promptEnd, args []string) (stops int) {
 	s := newShell(t, nil).save(otherKey + "\n")
 	p := newTerminal(t)
 	found := p.mode()
-	p.start(s.environ(), [3]*os.File{}, append([]string{builtBinary(t)}, args...)...)
+	command := append([]string{builtBinary(t)}, args...)
+	if strings.Contains(end.typed, "\x1a") {
+		p.startJob(s.environ(), command...)
+	} else {
+		p.start(s.environ(), [3]*os.File{}, command...)
+	}
 	p.waitFor("the prompt", func() bool { return p.prompts() == 1 })
 	if p.echo() {
 		t.Errorf("%s: the prompt is there and what is typed shows", end.name)
@@ -326,7 +364,7 @@ func tryPromptEnd(t *testing.T, end promptEnd, args []string) (stops int) {
 	p.typed(parts[stops])
 	if end.signal != 0 {
 		time.Sleep(30 * time.Millisecond) // until the terminal has taken what was typed
-		p.signal(end.signal)
+		p.signalJob(end.signal)
 	}
 	p.wantEnd(end.name, found, end.code)
 	if len(args) == 2 {
@@ -484,8 +522,99 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 	return p
 }
 
-// killJob makes the shell end its job, and notice that before its next prompt.
-const killJob = "while kill %1 2>/dev/null; do sleep 0.2; done\n"
+// killJob makes the shell end its job, once, and notice that before its next prompt.
+const killJob = "kill %1; while kill -0 %1 2>/dev/null; do sleep 0.1; done\n"
+
+// TestPromptKilledInTheBackground starts prompts in the background, which stops them, and ends them
+// with one kill %1, by ending the shell, or by closing the terminal just before the stop.
+func TestPromptKilledInTheBackground(t *testing.T) {
+	t.Parallel()
+	for i := range times(12, 50) {
+		s := newShell(t, nil)
+		p := newBash(t, s)
+		p.typed("microtica login --no-verify & echo pid=$!\n")
+		p.waitForText("\npid=")
+		pid := p.printedPID()
+		t.Cleanup(func() {
+			if processState(pid) == "T" {
+				syscall.Kill(pid, syscall.SIGKILL)
+			}
+		})
+		if i%3 == 2 {
+			time.Sleep(100 * time.Millisecond) // it is about to stop
+			p.slave.Close()
+			p.master.Close()
+			p.waitFor("an end", func() bool { return strings.Contains("Z", processState(pid)) })
+			continue
+		}
+		p.typed("until jobs | grep Stopped; do sleep 0.1; done\n")
+		p.waitFor("a stop", func() bool { return strings.Contains(p.shown(), "]+  Stopped") })
+		time.Sleep(300 * time.Millisecond) // longer than a stopped prompt looks out for a signal
+		if i%3 == 1 {
+			p.kill()
+			p.waitFor("an end", func() bool { return strings.Contains("Z", processState(pid)) })
+			continue
+		}
+		p.typed(killJob)
+		p.waitForText("Exit 143")
+	}
+}
+
+// printedPID returns the number of a process that a shell has printed after "pid=".
+func (p *pseudoTerminal) printedPID() int {
+	p.t.Helper()
+	p.waitFor("a whole line", func() bool {
+		_, after, _ := strings.Cut(p.shown(), "\npid=")
+		return strings.Contains(after, "\n")
+	})
+	_, after, _ := strings.Cut(p.shown(), "\npid=")
+	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
+	if err != nil {
+		p.t.Fatalf("no number of a process in %q", p.shown())
+	}
+	return pid
+}
+
+// processState returns the letter for a process's state (proc_pid_stat(5)), "" if it is gone.
+func processState(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))[0]
+}
+
+// TestPromptWithoutJobControl presses Ctrl-Z where no shell would take the terminal back, as under
+// ssh -t: the kernel stops no program there, and the prompt goes on.
+func TestPromptWithoutJobControl(t *testing.T) {
+	t.Parallel()
+	for _, script := range []string{`exec "$@"`, `"$@"; status=$?; echo done; exit $status`} {
+		for _, test := range []struct {
+			typed, stored string
+			code          int
+		}{
+			{testKey + "\n", testKey + "\n", 0},
+			{partly + "\x03", "", 130},
+		} {
+			s := newShell(t, nil)
+			p := newTerminal(t)
+			found := p.mode()
+			p.start(s.environ(), [3]*os.File{}, "/bin/sh", "-c", "trap : INT; "+script, "sh",
+				builtBinary(t), "login", "--no-verify")
+			p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+			p.typed("\x1a")
+			for range 200 {
+				if p.echo() {
+					t.Fatalf("%s: Ctrl-Z turns the echo on", script)
+				}
+				time.Sleep(time.Millisecond)
+			}
+			p.typed(test.typed)
+			p.wantEnd(script, found, test.code)
+			s.wantStored(test.stored)
+		}
+	}
+}
 
 // TestPromptAsAJob stops a prompt with Ctrl-Z under a real shell, takes it back, and ends it while
 // it is stopped; then it starts one in the background. The shell keeps its terminal.
@@ -533,11 +662,7 @@ func TestPromptEndedInTheBackground(t *testing.T) {
 	p.waitForText("shell> ")
 	p.typed("sh -c 'echo pid=$$; exec " + builtBinary(t) + " login --no-verify'\n")
 	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	_, after, _ := strings.Cut(p.shown(), "\npid=")
-	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
-	if err != nil {
-		t.Fatalf("no number of a process in %q", p.shown())
-	}
+	pid := p.printedPID()
 	syscall.Kill(pid, syscall.SIGSTOP)
 	p.waitFor("the shell", func() bool { return strings.Count(p.shown(), "shell> ") == 2 })
 	syscall.Kill(pid, syscall.SIGTERM)
@@ -674,7 +799,7 @@ func TestPromptThenVerify(t *testing.T) {
 		s.with("MICROTICA_API_URL", "http://"+server.host)
 		p := newTerminal(t)
 		found := p.mode()
-		p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login")
+		p.startJob(s.environ(), builtBinary(t), "login")
 		p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
 		p.typed(testKey + "\n")
 		wantSoon(t, asked, test.name+": the request")
@@ -688,10 +813,11 @@ func TestPromptThenVerify(t *testing.T) {
 				t.Fatalf("%s: Ctrl-Z does not stop the program but ends it: %#x", test.name, status)
 			}
 			p.signal(syscall.SIGCONT)
+			p.waitFor("the job", func() bool { return p.foreground() != p.pid })
 		}
 		p.typed(rest)
 		if test.signal != 0 {
-			p.signal(test.signal)
+			p.signalJob(test.signal)
 		}
 		p.wantEnd(test.name, found, test.code)
 		s.wantStored(otherKey + "\n")
@@ -770,11 +896,11 @@ func TestPromptStoppedFromOutside(t *testing.T) {
 	s := newShell(t, nil).save(otherKey + "\n")
 	p := newTerminal(t)
 	found := p.mode()
-	p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
+	p.startJob(s.environ(), builtBinary(t), "login", "--no-verify")
 	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
 	p.typed(partly)
 	time.Sleep(30 * time.Millisecond)
-	p.signal(syscall.SIGTSTP)
+	p.signalJob(syscall.SIGTSTP)
 	p.fg("TSTP", 2)
 	p.typed(testKey + "\n")
 	p.wantEnd("TSTP", found, 0)

@@ -50,14 +50,15 @@ func (t *terminal) control(request uintptr, argument unsafe.Pointer) error {
 // nothing once ctx ends. Before it returns, and before Ctrl-Z stops the program, it restores the
 // terminal and discards unread input.
 func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGPIPE, syscall.SIGCONT)
-	defer signal.Stop(signals) // after the terminal is restored
+	pipe, continued := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe) // after the terminal is restored
+	signal.Notify(continued, syscall.SIGCONT)
 	stops := make(chan os.Signal, 1)
-	if syscall.Getpid() != 1 { // process 1 cannot be stopped
+	if underJobControl() {
 		signal.Notify(stops, syscall.SIGTSTP, syscall.SIGTTIN)
 	}
-	defer func() { go stopOn(stops) }()
+	defer func() { go stopOn(ctx, stops) }()
 	signal.Ignore(syscall.SIGTTOU) // it would stop a background job that restores the terminal
 	if err := t.hide(ask); err != nil {
 		return input{err: cannotHide(err)}
@@ -80,14 +81,32 @@ func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, as
 			if s == syscall.SIGTTIN && endsWithin(ctx, 200*time.Millisecond) {
 				return input{}
 			}
-			stop()
-		case s := <-signals:
-			if s == syscall.SIGPIPE {
-				return input{err: interrupted(int(syscall.SIGPIPE))}
+			if s == syscall.SIGTTIN && len(done) > 0 {
+				continue // the shell has ended, and nobody would continue the program
 			}
+			drain(continued)
+			stop(ctx)
+			select { // the stop takes effect a moment later
+			case <-ctx.Done():
+				return input{}
+			case <-continued:
+			}
+			drain(stops) // until it took effect, the read raised SIGTTIN again and again
+			t.hide(ask)
+		case <-pipe:
+			return input{err: interrupted(int(syscall.SIGPIPE))}
+		case <-continued:
 			t.hide(ask)
 		}
 	}
+}
+
+// underJobControl reports whether a shell would continue the program after Ctrl-Z. No shell does
+// that for process 1, or for the group of its session's leader, as under ssh -t: there the system
+// ignores Ctrl-Z unless a program catches it.
+func underJobControl() bool {
+	session, _, _ := syscall.Syscall(syscall.SYS_GETSID, 0, 0, 0)
+	return syscall.Getpid() != 1 && syscall.Getpgrp() != int(session)
 }
 
 // endsWithin reports whether ctx ends within d.
@@ -100,15 +119,28 @@ func endsWithin(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// stop stops the program as Ctrl-Z does. SIGTSTP, once caught, cannot be passed on to the system.
-func stop() { syscall.Kill(syscall.Getpid(), syscall.SIGSTOP) }
+// drain discards a signal that has come already.
+func drain(signals <-chan os.Signal) {
+	select {
+	case <-signals:
+	default:
+	}
+}
+
+// stop stops the program as Ctrl-Z does, unless it is about to end. SIGTSTP, once caught, cannot be
+// passed on to the system.
+func stop(ctx context.Context) {
+	if ctx.Err() == nil {
+		syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+	}
+}
 
 // stopOn keeps Ctrl-Z working after the prompt. It ignores SIGTTIN from a read that is still going
 // on in the background: the program is about to end.
-func stopOn(stops <-chan os.Signal) {
+func stopOn(ctx context.Context, stops <-chan os.Signal) {
 	for s := range stops {
 		if s == syscall.SIGTSTP {
-			stop()
+			stop(ctx)
 		}
 	}
 }
