@@ -525,11 +525,11 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 // killJob makes the shell end its job, once, and notice that before its next prompt.
 const killJob = "kill %1; while kill -0 %1 2>/dev/null; do sleep 0.1; done\n"
 
-// TestPromptKilledInTheBackground starts prompts in the background, which stops them, and ends them
+// TestTorturePromptsKilledInTheBackground starts prompts in the background, which stops them, and ends them
 // with one kill %1, by ending the shell, or by closing the terminal just before the stop.
-func TestPromptKilledInTheBackground(t *testing.T) {
+func TestTorturePromptsKilledInTheBackground(t *testing.T) {
 	t.Parallel()
-	for i := range times(12, 50) {
+	for i := range times(6, 50) {
 		s := newShell(t, nil)
 		p := newBash(t, s)
 		p.typed("microtica login --no-verify & echo pid=$!\n")
