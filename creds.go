@@ -659,7 +659,7 @@ func (a *app) removeKey(path string) (removed bool, warnings []string, err error
 		target, _ = filepath.EvalSymlinks(path)
 	}
 	err = keepForeignFile(path)
-	if err == nil || link && err != errForeign { // whatever the link leads to, it can go
+	if err == nil || link { // whatever it leads to, the link can go
 		err = patiently(func() error { return os.Remove(path) })
 	}
 	if err == nil && target != "" {

@@ -296,18 +296,18 @@ var foreignFiles = []foreignFile{
 	{"a device", func(path, _ string) error {
 		return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|5)
 	}, 1, 1, 1},
-	{"a link to a device", linkTo("/dev/zero"), 1, 1, 1},
-	{"a link to a terminal", linkTo("/dev/tty"), 1, 1, 1},
-	{"a link to a FIFO", linkTo("fifo"), 1, 1, 1},
-	{"a link to itself", linkTo("credentials"), 1, 1, 1},
-	{"a link to a directory", linkTo("/"), 1, 1, 1},
+	{"a link to a device", linkTo("/dev/zero"), 1, 1, 0},
+	{"a link to a terminal", linkTo("/dev/tty"), 1, 1, 0},
+	{"a link to a FIFO", linkTo("fifo"), 1, 1, 0},
+	{"a link to itself", linkTo("credentials"), 1, 1, 0},
+	{"a link to a directory", linkTo("/"), 1, 1, 0},
 	{"a link to another file", func(path, elsewhere string) error {
 		return os.Symlink(filepath.Join(elsewhere, "target"), path)
-	}, 1, 3, 1},
+	}, 1, 3, 0},
 	{"a link to nothing", func(path, elsewhere string) error {
 		return os.Symlink(filepath.Join(elsewhere, "nothing"), path)
 	}, 0, 3, 0},
-	{"an endless file", linkTo("/proc/self/mem"), 1, 1, 1},
+	{"an endless file", linkTo("/proc/self/mem"), 1, 1, 0},
 	{"10 MB", write(strings.Repeat("x", 10<<20)), 1, 1, 1},
 	{"HTML", write(foreign), 1, 3, 1},
 	{"two keys", write(testKey + "\n" + testKey + "\n"), 1, 3, 1},
