@@ -525,8 +525,8 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 // killJob makes the shell end its job, once, and notice that before its next prompt.
 const killJob = "kill %1; while kill -0 %1 2>/dev/null; do sleep 0.1; done\n"
 
-// TestTorturePromptsKilledInTheBackground starts prompts in the background, which stops them, and ends them
-// with one kill %1, or by ending the shell.
+// TestTorturePromptsKilledInTheBackground starts prompts in the background, which stops them, and
+// ends them with one kill %1, or by ending the shell.
 func TestTorturePromptsKilledInTheBackground(t *testing.T) {
 	t.Parallel()
 	for i := range times(8, 50) {
