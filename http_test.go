@@ -744,8 +744,8 @@ type endlessZeros struct{}
 func (endlessZeros) Read(p []byte) (int, error) { return len(p), nil }
 
 // TestABannerIsNotTheAPI is a server of another protocol, which speaks first. Once in a thousand
-// times net/http has read that before it expects an answer, and says only that the connection
-// ended; then the request is repeated.
+// times, more often under the race detector, net/http has read that before it expects an answer,
+// and says only that the connection ended; then the request is repeated, three times at most.
 func TestABannerIsNotTheAPI(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, func(conn net.Conn) {
@@ -758,7 +758,10 @@ func TestABannerIsNotTheAPI(t *testing.T) {
 		if s.waits != nil {
 			want.message += fmt.Sprintf(" (tried %d times)", 1+len(s.waits))
 		}
-		if got != want.fails("", false) {
+		closed := wrong{"network.connect", server.host + " closed the connection without " +
+			"answering (tried 3 times)", "try again later", 0}
+		alwaysEarly := len(s.waits) == 2 && got == closed.fails("", false)
+		if got != want.fails("", false) && !alwaysEarly {
 			t.Error(got)
 		}
 	}
