@@ -333,7 +333,8 @@ JSON:
 
 const environmentTopic = `microtica help environment: the variables
 
-White space around a value is ignored. A variable that is empty counts as unset.
+A variable that is empty counts as unset. White space around the value of one
+whose name begins with MICROTICA_ is ignored.
 
   MICROTICA_TOKEN       the API key; beats the two below
   MICROTICA_TOKEN_FILE  a file that holds the API key, such as a mounted secret;
