@@ -28,6 +28,14 @@ type mutant struct {
 	killer     string   // "" for a survivor
 }
 
+func (m *mutant) String() string {
+	text := fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what)
+	if len(m.tests) == 0 {
+		text += " (no test reaches it)"
+	}
+	return text
+}
+
 // mutator collects the mutants of one file.
 type mutator struct {
 	*checkedProgram

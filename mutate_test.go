@@ -51,7 +51,8 @@ func newMutationRun(dir string, source map[string]string, mutants []*mutant) (*m
 	}
 	_, functions, _ := strings.Cut(string(support), "//go:build ignore\n")
 	changed := withMutants(source, mutants)
-	changed["mutants.go"] = functions
+	// The first file in order: what mutants read must be initialized before what they change.
+	changed["a_mutants.go"] = functions
 	if err := copyPackage(dir, changed); err != nil {
 		return nil, err
 	}
@@ -203,30 +204,26 @@ func TestMutate(t *testing.T) {
 	started := time.Now()
 	r.cover(t, tests)
 	fmt.Printf("%d tests alone: %v\n", len(tests), time.Since(started).Round(time.Second))
-	inParallel(len(mutants), func(i int) { r.try(i + 1) })
+	inParallel(len(mutants), func(i int) {
+		if r.try(i + 1); mutants[i].killer == "" {
+			fmt.Printf("survivor %d: %v\n", i+1, mutants[i])
+		}
+	})
 	fmt.Printf("%d mutants: %v\n\n", len(mutants), time.Since(started).Round(time.Second))
 	printMutants(mutants)
 }
 
-// printMutants prints a table of the mutants by file, and the survivors.
+// printMutants prints a table of the mutants by file.
 func printMutants(mutants []*mutant) {
 	fmt.Println("| file | mutants | killed | by slow tests | survivors |")
 	fmt.Println("| --- | ---: | ---: | ---: | ---: |")
-	var survivors strings.Builder
 	counts := map[string]map[string]int{}
-	for i, m := range mutants {
+	for _, m := range mutants {
 		for _, name := range []string{m.file, "~ all"} {
 			if counts[name] == nil {
 				counts[name] = map[string]int{}
 			}
 			counts[name][m.killer]++
-		}
-		if m.killer == "" {
-			note := ""
-			if len(m.tests) == 0 {
-				note = " (no test reaches it)"
-			}
-			fmt.Fprintf(&survivors, "survivor %d: %s:%d: %s%s\n", i+1, m.file, m.line, m.what, note)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
@@ -235,5 +232,4 @@ func printMutants(mutants []*mutant) {
 		fmt.Printf("| %s | %d | %d | %d | %d |\n",
 			strings.TrimPrefix(name, "~ "), killed+survived, killed, slow, survived)
 	}
-	fmt.Printf("\n%s", &survivors)
 }
