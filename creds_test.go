@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,21 +26,44 @@ func whoamiJSON(api *fakeAPI, source string) result {
 		inJSON(source), api.base()), "", 0}
 }
 
+// noKey is the error where no variable is set and nothing is stored.
+func noKey(path, hint string) wrong {
+	return wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, " +
+		"and none is saved in " + path, hint, 0}
+}
+
+// cannot is the error of whoami, login or logout where it cannot read, save or remove the stored
+// key.
+func cannot(command, path, why, hint string) wrong {
+	switch command {
+	case "whoami":
+		return wrong{"file.read", "cannot read the saved API key in " + path + ": " + why, hint, 0}
+	case "login":
+		return wrong{"file.write", "cannot save the API key in " + path + ": " + why, hint, 0}
+	}
+	return wrong{"file.write", "cannot remove " + path + ": " + why, hint, 0}
+}
+
+// What commands advise where the key cannot be read, saved or found.
+const (
+	readElsewhere = "set MICROTICA_TOKEN where the saved key cannot be read"
+	saveElsewhere = "set MICROTICA_TOKEN where nothing can be saved"
+	loginHint     = "run 'microtica login', or set MICROTICA_TOKEN"
+)
+
 // writeFile writes a file of a test and returns its path.
 func writeFile(t testing.TB, path, content string) string {
 	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 
-// homeName is the variable that names the home directory here.
-func homeName() string {
+// needUnix skips a test where modes have no meaning, links take a privilege and the system's words
+// differ.
+func needUnix(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		return "USERPROFILE"
+		t.Skip("it is about other systems")
 	}
-	return "HOME"
 }
 
 // TestTheFirstSourceThatIsSetIsUsed covers the order, that an empty variable counts as unset, and
@@ -49,134 +71,102 @@ func homeName() string {
 func TestTheFirstSourceThatIsSetIsUsed(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
-	s := newShell(t, api).save(otherKey)
+	s := newShell(t, api)
 	file := writeFile(t, filepath.Join(t.TempDir(), "token"), " "+testKey+"\n")
 	for _, test := range []struct{ token, file, stored, source string }{
-		{testKey, "/nowhere", otherKey, "MICROTICA_TOKEN"},
-		{"\n" + testKey + " ", file, otherKey, "MICROTICA_TOKEN"},
-		{"\uFEFF" + testKey, file, otherKey, "MICROTICA_TOKEN"},
-		{"", file, otherKey, "MICROTICA_TOKEN_FILE"},
+		{"\uFEFF\n" + testKey + " ", file, otherKey, "MICROTICA_TOKEN"},
 		{" \t\n", " " + file + "\n", otherKey, "MICROTICA_TOKEN_FILE"},
-		{"", "", "\uFEFF" + testKey + "\r\n", s.credentials()},
-		{" ", "\n", testKey, s.credentials()},
+		{"", "\n", "\uFEFF" + testKey + "\r\n", s.credentials()},
 	} {
 		s.save(test.stored).with("MICROTICA_TOKEN", test.token, "MICROTICA_TOKEN_FILE", test.file)
 		s.want(whoamiJSON(api, test.source), "whoami", "--json")
 	}
 }
 
-// TestABadSourceIsAnErrorThatNamesIt covers the variables, and the file that one of them names. The
-// next source, which would work, is not tried.
+// TestABadSourceIsAnErrorThatNamesIt covers the file that a variable names. The stored key, which
+// would work, is not tried.
 func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	write := func(name, content string) string {
-		return writeFile(t, filepath.Join(dir, name), content)
-	}
-	read := func(path, why string) string {
-		return "cannot read the API key from MICROTICA_TOKEN_FILE (" + path + "): " + why
-	}
-	const token, file = "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"
-	const fileHint = "set MICROTICA_TOKEN_FILE to a readable file that holds the key"
-	none, empty := filepath.Join(dir, "none"), write("empty", "")
-	two, large := write("two", testKey+" "+testKey), write("large", strings.Repeat("x", 4097))
-	keyLike := filepath.Join(dir, "MIC_d60bea1d_canary0")
-	for _, test := range []struct{ variable, value, code, message, hint string }{
-		{token, "\uFEFF", "auth.malformed", "the API key from MICROTICA_TOKEN is empty", copyHint},
-		{token, "canary", "auth.malformed",
-			"the API key from MICROTICA_TOKEN does not start with mic_", copyHint},
-		{file, empty, "auth.malformed",
-			"the API key from MICROTICA_TOKEN_FILE (" + empty + ") is empty", copyHint},
-		{file, two, "auth.malformed", "the API key from MICROTICA_TOKEN_FILE (" + two +
-			") has a space at position 33", copyHint},
-		{file, large, "file.read", read(large, "longer than 4096 bytes"), fileHint},
-		{file, dir, "file.read", read(dir, "not a regular file"), fileHint},
-		{file, none, "file.read", read(none, noSuchFile()), fileHint},
-		{file, "~/key", "file.read", read("~/key", noSuchFile()),
+	none, keyLike := filepath.Join(dir, "none"), filepath.Join(dir, "MIC_d60bea1d_canary0")
+	empty := writeFile(t, filepath.Join(dir, "empty"), "")
+	const source = "the API key from MICROTICA_TOKEN_FILE"
+	const hint = "set MICROTICA_TOKEN_FILE to a readable file that holds the key"
+	s := newShell(t, newFakeAPI(t)).save(testKey)
+	for _, test := range []struct{ path, code, message, hint string }{
+		{empty, "auth.malformed", source + " (" + empty + ") is empty", copyHint},
+		{none, "file.read", "cannot read " + source + " (" + none + "): " + noSuchFile(), hint},
+		{"~/key", "file.read", "cannot read " + source + " (~/key): " + noSuchFile(),
 			"set MICROTICA_TOKEN_FILE to the full path: ~ is not expanded"},
-		{file, testKey, "file.read",
+		{testKey, "file.read",
 			"MICROTICA_TOKEN_FILE holds what looks like a key, not the path of a file",
 			"set MICROTICA_TOKEN to the key instead"},
-		{file, keyLike, "file.read",
-			"cannot read the API key from MICROTICA_TOKEN_FILE: " + noSuchFile(), fileHint},
-		{file, write("mic_empty", ""), "auth.malformed",
-			"the API key from MICROTICA_TOKEN_FILE is empty", copyHint},
+		{keyLike, "file.read", "cannot read " + source + ": " + noSuchFile(), hint},
 	} {
-		api := newFakeAPI(t)
-		s := newShell(t, api).save(testKey).with(test.variable, test.value)
-		for _, command := range []string{"whoami", "project list", "env list --project 5f1c"} {
-			expected := wrong{test.code, test.message, test.hint, 0}
-			s.wantError(expected, strings.Fields(command)...)
-		}
-		if seen := api.seen(); seen != "" {
-			t.Errorf("%s=%q: requests were made: %s", test.variable, test.value, seen)
-		}
+		s.with("MICROTICA_TOKEN_FILE", test.path)
+		s.wantError(wrong{test.code, test.message, test.hint, 0}, "whoami")
 	}
+	s.with("MICROTICA_TOKEN", "\uFEFF") // not empty to the shell
+	s.wantError(wrong{"auth.malformed", "the API key from MICROTICA_TOKEN is empty", copyHint, 0},
+		"whoami")
 }
 
 // TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty covers the error where no source has a key. A CI
 // secret that a job does not get is a variable that is set to nothing.
 func TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty(t *testing.T) {
 	t.Parallel()
-	const login = "run 'microtica login', or set MICROTICA_TOKEN"
-	const value = "give MICROTICA_TOKEN a value: in CI, jobs of a fork get no secrets"
+	const valueHint = "give MICROTICA_TOKEN a value: in CI, jobs of a fork get no secrets"
 	for _, test := range []struct {
-		variables     []string
-		message, hint string
+		variables []string
+		why, hint string
 	}{
-		{nil, "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set", login},
+		{nil, "MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set", loginHint},
 		{[]string{"MICROTICA_TOKEN", ""},
-			"MICROTICA_TOKEN is empty, MICROTICA_TOKEN_FILE is not set", value},
+			"MICROTICA_TOKEN is empty, MICROTICA_TOKEN_FILE is not set", valueHint},
 		{[]string{"MICROTICA_TOKEN_FILE", " "},
-			"MICROTICA_TOKEN is not set, MICROTICA_TOKEN_FILE is empty", login},
+			"MICROTICA_TOKEN is not set, MICROTICA_TOKEN_FILE is empty", loginHint},
 		{[]string{"MICROTICA_TOKEN", "\n", "MICROTICA_TOKEN_FILE", ""},
-			"MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are empty", value},
+			"MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are empty", valueHint},
 	} {
-		s := newShell(t, newFakeAPI(t)).with(test.variables...)
-		message := "no API key: " + test.message + ", and none is saved in " + s.credentials()
-		s.wantError(wrong{"auth.missing", message, test.hint, 0}, "whoami")
+		s := newShell(t, nil).with(test.variables...)
+		message := "no API key: " + test.why + ", and none is saved in " + s.credentials()
 		s.wantError(wrong{"auth.missing", message, test.hint, 0}, "project", "list")
 	}
 }
 
-// TestAHomeIsNeededOnlyForTheStoredKey covers a home directory that is not named, or not there.
+// TestAHomeIsNeededOnlyForTheStoredKey covers a home directory that is not named, or not by an
+// absolute path.
 func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
-	s := newShell(t, api)
-	home, place := homeName(), "no place for a saved API key: "+homeName()
-	const hint = "set MICROTICA_TOKEN to the key"
-	unset := wrong{"auth.missing", place + " is not set", hint, 0}
-	relative := wrong{"auth.missing", place + " is not an absolute path", hint, 0}
-	s.with(home, "").wantError(unset, "project", "list")
-	s.with(home, "home").wantError(relative, "whoami")
-	relative.code = "file.write"
-	s.wantError(relative, "logout")
-	s.wantError(relative, offline...)
-	s.with("MICROTICA_TOKEN", "")
-	relative.message += ", and MICROTICA_TOKEN is empty"
-	s.wantError(relative, "logout")
-	relative.message = place + " is not an absolute path"
-	s.with("MICROTICA_TOKEN", testKey).wantError(relative, "logout")
-	s.want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json")
-	delete(s.env, "MICROTICA_TOKEN")
+	for home, why := range map[string]string{"": "not set", "home": "not an absolute path"} {
+		s := newShell(t, api).with(homeVariable(), home)
+		nowhere := wrong{"auth.missing", "no place for a saved API key: " + homeVariable() +
+			" is " + why, "set MICROTICA_TOKEN to the key", 0}
+		s.wantError(nowhere, "project", "list")
+		nowhere.code = "file.write"
+		s.wantError(nowhere, offline...)
+		s.with("MICROTICA_TOKEN", testKey).wantError(nowhere, "logout")
+		s.want(whoamiJSON(api, "MICROTICA_TOKEN"), "whoami", "--json")
+		nowhere.message += ", and MICROTICA_TOKEN is empty"
+		s.with("MICROTICA_TOKEN", "").wantError(nowhere, "logout")
+	}
+}
 
-	gone := filepath.Join(s.home, "gone")
-	path := filepath.Join(gone, ".microtica", "credentials")
-	there := "set " + home + " to an existing directory, or set MICROTICA_TOKEN"
-	s.with(home, gone).wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and " +
-		"MICROTICA_TOKEN_FILE are not set, and none is saved in " + path, there, 0}, "whoami")
-	s.wantError(wrong{"file.write", "cannot save the API key in " + path + ": " + noSuchFile(),
-		there, 0}, offline...)
-	s.want(result{"No API key was saved in " + path + "\n", "", 0}, "logout")
-	if _, err := os.Stat(gone); err == nil {
+// TestAHomeThatIsNotThereIsNotMade covers a home directory that is missing, and a file.
+func TestAHomeThatIsNotThereIsNotMade(t *testing.T) {
+	t.Parallel()
+	hint := "set " + homeVariable() + " to an existing directory, or set MICROTICA_TOKEN"
+	gone := shellIn(t, filepath.Join(t.TempDir(), "gone"))
+	gone.wantError(noKey(gone.credentials(), hint), "whoami")
+	gone.wantError(cannot("login", gone.credentials(), noSuchFile(), hint), offline...)
+	gone.want(result{"No API key was saved in " + gone.credentials() + "\n", "", 0}, "logout")
+	if _, err := os.Stat(gone.home); err == nil {
 		t.Error("the home directory was made")
 	}
 	if runtime.GOOS != "windows" { // whose words differ
-		file := writeFile(t, filepath.Join(s.home, "file"), "")
-		path := filepath.Join(file, ".microtica", "credentials")
-		s.with(home, file).wantError(wrong{"file.write", "cannot save the API key in " + path +
-			": not a directory", there, 0}, offline...)
+		file := shellIn(t, writeFile(t, gone.home, ""))
+		file.wantError(cannot("login", file.credentials(), "not a directory", hint), offline...)
 	}
 }
 
@@ -184,108 +174,108 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 func TestAHomeThatMayHoldAKeyIsNotShown(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
-	s := newShell(t, api)
-	s.home = filepath.Join(s.home, "Mic_d60bea1d_canary0SECRET0value")
-	slash := string(filepath.Separator)
-	s.with("HOME", s.home+slash, "USERPROFILE", s.home+slash)
-	if err := os.Mkdir(s.home, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	home := filepath.Join(t.TempDir(), "Mic_d60bea1d_canary0SECRET0value")
+	must(t, os.Mkdir(home, 0o700))
+	s := shellIn(t, home+string(filepath.Separator)).with("MICROTICA_API_URL", api.base())
 	shown := filepath.Join("~", ".microtica", "credentials")
-	const login = "run 'microtica login', or set MICROTICA_TOKEN"
-	s.wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " +
-		"not set, and none is saved in " + shown, login, 0}, "whoami")
-	saved := result{"Saved API key mic_d60bea1d to " + shown + "\n", "", 0}
-	s.want(saved, "login", "--token", testKey)
+	s.wantError(noKey(shown, loginHint), "whoami")
+	s.want(result{"Saved API key mic_d60bea1d to " + shown + "\n", "", 0}, offline...)
 	s.want(whoamiJSON(api, shown), "whoami", "--json")
-	s.save("x").wantError(wrong{"file.write", "cannot remove " + shown +
-		": it holds something other than an API key", "move " + shown + " away and try again", 0},
-		"logout")
-	s.save(testKey)
 	s.want(result{"Removed the API key saved in " + shown + "\n", stillValid, 0}, "logout")
+	s.save("x")
+	hint := "move " + shown + " away and try again"
+	s.wantError(cannot("login", shown, notAKey, hint), offline...)
+	s.wantError(cannot("logout", shown, notAKey, hint), "logout")
 }
 
-// TestWhatIsInThePlaceOfTheKeyIsNamedAndKept covers files that are not a stored key: each command
-// says what is wrong and none of them changes anything, unless there is nothing to lose.
+// foreignFile is something in the place of the stored key that is not a key.
+type foreignFile struct {
+	name      string
+	put       func(path string) error
+	malformed string // what whoami finds wrong with its text; "" if it cannot be read
+	kept      string // why login and logout keep it; "" if there is nothing to lose
+}
+
+const (
+	notAKey    = "it holds something other than an API key"
+	notRegular = "not a regular file"
+)
+
+var foreignFiles = []foreignFile{
+	{"an empty file", holding(""), "is empty", ""},
+	{"white space and a byte order mark", holding("\uFEFF \r\n\n"), "is empty", ""},
+	{"HTML", holding("<html>canary"), "does not start with mic_", notAKey},
+	{"two keys", holding(testKey + "\n" + otherKey), "has a line break at position 33", notAKey},
+	{"too much", holding(strings.Repeat("x", 4097)), "", "longer than 4096 bytes"},
+	{"a directory", func(path string) error { return os.Mkdir(path, 0o700) }, "", notRegular},
+}
+
+func holding(text string) func(path string) error {
+	return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+}
+
+// meet runs the commands that use the stored key: each names what is in its place, and none changes
+// it. It reports false where this system cannot make such a file.
+func (f foreignFile) meet(t *testing.T) bool {
+	t.Helper()
+	s := newShell(t, nil)
+	path := s.credentials()
+	must(t, os.Mkdir(filepath.Dir(path), 0o700))
+	if err := f.put(path); err != nil {
+		t.Logf("SKIPPED: %s cannot be made here: %v", f.name, err)
+		return false
+	}
+	before, _ := os.Lstat(path)
+	away := "move " + path + " away and "
+	unread := cannot("whoami", path, f.kept, away+"try again")
+	if f.malformed != "" {
+		unread = wrong{"auth.malformed", "the API key from " + path + " " + f.malformed,
+			away + "run 'microtica login'", 0}
+	}
+	if f.kept == "" {
+		unread.hint = "run 'microtica login'"
+		s.wantError(unread, "whoami")
+		s.want(s.saves(), offline...)
+		s.wantStored(testKey + "\n")
+		return true
+	}
+	s.wantError(unread, "whoami")
+	s.wantError(cannot("login", path, f.kept, away+"try again"), offline...)
+	if !isLink(path) { // which logout removes whatever it leads to
+		s.wantError(cannot("logout", path, f.kept, away+"try again"), "logout")
+	}
+	after, err := os.Lstat(path)
+	if err != nil || !os.SameFile(before, after) || before.ModTime() != after.ModTime() {
+		t.Errorf("%s was changed: %v, %v, %v", f.name, before, after, err)
+	}
+	return true
+}
+
 func TestWhatIsInThePlaceOfTheKeyIsNamedAndKept(t *testing.T) {
 	t.Parallel()
-	const malformed, foreign = "the API key from PATH ", "it holds something other than an API key"
-	const unread = "cannot read the saved API key in PATH: "
-	for _, test := range []struct{ content, whoami, kept string }{
-		{"", malformed + "is empty", ""},
-		{" \n\n", malformed + "is empty", ""},
-		{"\uFEFF", malformed + "is empty", ""},
-		{"<html>canary", malformed + "does not start with mic_", foreign},
-		{`{"token":"x"}`, malformed + "does not start with mic_", foreign},
-		{"\x00", malformed + "does not start with mic_", foreign},
-		{"mic__x", malformed + "has nothing between mic_ and the next _", foreign},
-		{testKey + "\n" + otherKey, malformed + "has a line break at position 33", foreign},
-		{strings.Repeat("x", 4097), unread + "longer than 4096 bytes", "longer than 4096 bytes"},
-		{strings.Repeat("x", 10<<20), unread + "longer than 4096 bytes", "longer than 4096 bytes"},
-		{"a directory", unread + "not a regular file", "not a regular file"},
-	} {
-		s := newShell(t, nil).save(test.content)
-		path := s.credentials()
-		if test.content == "a directory" {
-			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want := wrong{"file.read", strings.Replace(test.whoami, "PATH", path, 1),
-			"move " + path + " away and try again", 0}
-		if strings.HasPrefix(test.whoami, malformed) {
-			want.code, want.hint = "auth.malformed", "move "+path+" away and run 'microtica login'"
-		}
-		if test.kept == "" {
-			want.hint = "run 'microtica login'"
-		}
-		s.wantError(want, "whoami")
-		if test.kept == "" {
-			s.want(s.saves(), offline...)
-			s.wantStored(testKey + "\n")
-			continue
-		}
-		want = wrong{"file.write", "cannot save the API key in " + path + ": " + test.kept,
-			"move " + path + " away and try again", 0}
-		s.wantError(want, offline...)
-		want.message = "cannot remove " + path + ": " + test.kept
-		s.wantError(want, "logout")
-		if test.content != "a directory" {
-			s.wantStored(test.content)
-		}
+	for _, file := range foreignFiles {
+		file.meet(t)
 	}
-	s := newShell(t, nil).save(" " + otherKey + "\r\n")
-	s.want(s.saves(), offline...)
-	s.wantStored(testKey + "\n")
 }
 
 // TestAFileInThePlaceOfTheDirectoryIsNamed covers a file, and a link to nothing, named .microtica.
 func TestAFileInThePlaceOfTheDirectoryIsNamed(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("making a link takes a privilege there, and the system's words differ")
-	}
+	needUnix(t)
 	const hint = "move ~/.microtica away: it is not a directory"
-	s := newShell(t, newFakeAPI(t))
+	s := newShell(t, nil)
 	path, dir := s.credentials(), filepath.Dir(s.credentials())
 	writeFile(t, dir, "mine")
-	s.wantError(wrong{"file.read", "cannot read the saved API key in " + path +
-		": not a directory", hint, 0}, "whoami")
-	s.wantError(wrong{"file.write", "cannot save the API key in " + path +
-		": ~/.microtica is not a directory", hint, 0}, offline...)
-	s.wantError(wrong{"file.write", "cannot remove " + path + ": not a directory; " + dir +
-		": not a directory", hint, 0}, "logout")
+	s.wantError(cannot("whoami", path, "not a directory", hint), "whoami")
+	s.wantError(cannot("login", path, "~/.microtica is not a directory", hint), offline...)
+	s.wantError(cannot("logout", path, "not a directory; "+dir+": not a directory", hint), "logout")
 	if data, err := os.ReadFile(dir); string(data) != "mine" {
 		t.Errorf("the file holds %q, %v", data, err)
 	}
-	if err := errors.Join(os.Remove(dir), os.Symlink("nothing", dir)); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Remove(dir), os.Symlink("nothing", dir))
 	const nowhere = "move ~/.microtica away: it is a link that leads nowhere"
-	s.wantError(wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are " +
-		"not set, and none is saved in " + path, nowhere, 0}, "whoami")
-	s.wantError(wrong{"file.write", "cannot save the API key in " + path +
-		": ~/.microtica is not a directory", nowhere, 0}, offline...)
+	s.wantError(noKey(path, nowhere), "whoami")
+	s.wantError(cannot("login", path, "~/.microtica is not a directory", nowhere), offline...)
 }
 
 // TestAStoredKeyThatOthersCanReachIsWarnedOf covers the modes of the file and of its directory: the
@@ -293,54 +283,45 @@ func TestAFileInThePlaceOfTheDirectoryIsNamed(t *testing.T) {
 // mounted secret are not ours to judge.
 func TestAStoredKeyThatOthersCanReachIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("modes have no meaning on Windows")
-	}
+	needUnix(t)
 	api := newFakeAPI(t)
 	for _, test := range []struct {
-		file, dir        os.FileMode
-		fileBad, sharing bool
+		file, dir    os.FileMode
+		open, shared bool // whether others can reach the file, and write to the directory
 	}{
-		{0o600, 0o700, false, false},
-		{0o400, 0o755, false, false},
-		{0o711, 0o711, false, false},
+		{0o711, 0o755, false, false},
 		{0o640, 0o700, true, false},
 		{0o604, 0o700, true, false},
 		{0o620, 0o700, true, false},
 		{0o602, 0o700, true, false},
 		{0o600, 0o720, false, true},
-		{0o600, 0o702, false, true},
-		{0o666, 0o777 | os.ModeSticky, true, true},
+		{0o666, 0o702, true, true},
 	} {
 		s := newShell(t, api).save(testKey)
 		path, dir := s.credentials(), filepath.Dir(s.credentials())
-		if err := errors.Join(os.Chmod(path, test.file), os.Chmod(dir, test.dir)); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.Chmod(path, test.file), os.Chmod(dir, test.dir))
 		want := whoamiJSON(api, path)
 		s.want(want, "whoami", "--json", "--quiet")
-		warning := `{"warning":{"code":"file.mode","message":"%s can be %s by others ` +
+		const warning = `{"warning":{"code":"file.mode","message":"%s can be %s by others ` +
 			`(mode %04o): run 'chmod %s %[1]s'"}}` + "\n"
-		if test.fileBad {
+		if test.open {
 			want.stderr += fmt.Sprintf(warning, path, "read or written", test.file, "600")
 		}
-		if test.sharing {
-			want.stderr += fmt.Sprintf(warning, dir, "written", test.dir.Perm(), "700")
+		if test.shared {
+			want.stderr += fmt.Sprintf(warning, dir, "written", test.dir, "700")
 		}
 		s.want(want, "whoami", "--json")
-		s.with("MICROTICA_TOKEN_FILE", path)
-		s.want(whoamiJSON(api, "MICROTICA_TOKEN_FILE"), "whoami", "--json")
-		delete(s.env, "MICROTICA_TOKEN_FILE")
-		if !test.sharing {
+		if test.shared {
+			s.wantError(cannot("login", path, "others may write to ~/.microtica",
+				"run 'chmod 700 ~/.microtica'"), offline...)
+		} else {
 			s.want(s.saves(), offline...)
-			continue
 		}
-		s.wantError(wrong{"file.write", "cannot save the API key in " + path +
-			": others may write to ~/.microtica", "run 'chmod 700 ~/.microtica'", 0}, offline...)
-		s.wantStored(testKey)
-		if info, err := os.Stat(dir); err != nil || info.Mode() != test.dir|os.ModeDir {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != test.dir {
 			t.Errorf("%s: %v, %v, want %v", dir, info.Mode(), err, test.dir)
 		}
+		s.with("MICROTICA_TOKEN_FILE", path)
+		s.want(whoamiJSON(api, "MICROTICA_TOKEN_FILE"), "whoami", "--json")
 	}
 }
 
@@ -349,9 +330,7 @@ func plant(t *testing.T, dir string, now time.Time, ages map[string]time.Duratio
 	t.Helper()
 	for name, age := range ages {
 		path := writeFile(t, filepath.Join(dir, name), testKey)
-		if err := os.Chtimes(path, now, now.Add(-age)); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.Chtimes(path, now, now.Add(-age)))
 	}
 }
 
@@ -359,25 +338,24 @@ func plant(t *testing.T, dir string, now time.Time, ages map[string]time.Duratio
 func wantNames(t *testing.T, dir, want string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var names []string
 	for _, entry := range entries {
 		names = append(names, entry.Name())
 	}
-	slices.Sort(names)
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("%s holds %q, want %q", dir, got, want)
 	}
 }
 
-// TestLoginSweepsWhatKilledLoginsLeft removes old temporary files and those of a wrong clock, and
-// keeps young ones and those of others.
+// TestLoginSweepsWhatKilledLoginsLeft removes old temporary files and those of a wrong clock, but
+// not where a planted link leads to, and keeps young ones and those of others.
 func TestLoginSweepsWhatKilledLoginsLeft(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save(otherKey)
 	dir := filepath.Dir(s.credentials())
+	s.now = s.now.Add(time.Hour) // the link and the directory are an hour old
+	os.Symlink("notes", filepath.Join(dir, temporary+"link"))
 	plant(t, dir, s.now, map[string]time.Duration{
 		temporary + "old":    61 * time.Second,
 		temporary + "young":  59 * time.Second,
@@ -389,15 +367,11 @@ func TestLoginSweepsWhatKilledLoginsLeft(t *testing.T) {
 	wantNames(t, dir, temporary+"young credentials credentials.old notes")
 
 	stuck := filepath.Join(dir, temporary+"stuck") // not empty, and so not to be removed
-	err := os.MkdirAll(filepath.Join(stuck, "x"), 0o700)
-	if err = errors.Join(err, os.Chtimes(stuck, s.now, s.now.Add(-time.Hour))); err != nil {
-		t.Fatal(err)
-	}
-	why := withoutPath(os.Remove(stuck)).Error()
+	must(t, os.MkdirAll(filepath.Join(stuck, "x"), 0o700))
 	plant(t, dir, s.now, map[string]time.Duration{temporary + "zold": time.Hour})
 	want := s.saves()
 	want.stderr = "warning: cannot remove what an interrupted login left: " + stuck + ": " +
-		why + "\n"
+		withoutPath(os.Remove(stuck)).Error() + "\n"
 	s.want(want, offline...)
 	wantNames(t, dir, temporary+"stuck "+temporary+"young credentials credentials.old notes")
 }
@@ -405,28 +379,26 @@ func TestLoginSweepsWhatKilledLoginsLeft(t *testing.T) {
 // TestTheKeyIsStoredForItsUserAlone covers the modes of what login makes, whatever was there.
 func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
-		t.Skip("modes have no meaning on Windows")
-	}
-	s := newShell(t, nil)
-	path := s.credentials()
-	target := writeFile(t, filepath.Join(t.TempDir(), "target"), otherKey)
+	needUnix(t)
+	s, elsewhere := newShell(t, nil), t.TempDir()
+	path, dir := s.credentials(), filepath.Dir(s.credentials())
+	target, moved := filepath.Join(elsewhere, "target"), filepath.Join(elsewhere, "moved")
+	writeFile(t, target, otherKey)
 	for _, prepare := range []func() error{
 		func() error { return nil },
 		func() error { return os.Chmod(path, 0o666) },
 		func() error { return errors.Join(os.Remove(path), os.Symlink(target, path)) },
+		func() error { return errors.Join(os.Remove(path), os.Symlink("nothing", path)) },
+		func() error { return errors.Join(os.Rename(dir, moved), os.Symlink(moved, dir)) },
 	} {
-		if err := prepare(); err != nil {
-			t.Fatal(err)
-		}
+		must(t, prepare())
 		s.want(s.saves(), offline...)
 		s.wantStored(testKey + "\n")
-		for path, want := range map[string]os.FileMode{
-			path: 0o600, filepath.Dir(path): 0o700 | os.ModeDir,
-		} {
-			if info, err := os.Lstat(path); err != nil || info.Mode() != want {
-				t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)
-			}
+		file, err := os.Lstat(path)
+		parent, err2 := os.Stat(dir)
+		must(t, err, err2)
+		if file.Mode() != 0o600 || parent.Mode() != 0o700|os.ModeDir {
+			t.Errorf("the key has mode %v in a directory of %v", file.Mode(), parent.Mode())
 		}
 	}
 	if got, _ := os.ReadFile(target); string(got) != otherKey {
@@ -439,14 +411,10 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 func TestLoginGetsThroughBesideALogout(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save(otherKey)
-	failed := wrong{"file.write", "cannot save the API key in " + s.credentials() + ": " +
-		noSuchFile(), "run 'microtica login' again when no logout runs", 0}.fails("", false)
-	hits := 0
+	failed := cannot("login", s.credentials(), noSuchFile(),
+		"run 'microtica login' again when no logout runs").fails("", false)
 	for i := range 40 {
-		removed, most := 0, 1
-		if i >= 20 {
-			most = 1 << 30
-		}
+		removed, all := 0, i%2 == 1
 		stop := background(func() bool {
 			paths, _ := filepath.Glob(filepath.Join(filepath.Dir(s.credentials()), temporary+"*"))
 			for _, path := range paths {
@@ -454,27 +422,23 @@ func TestLoginGetsThroughBesideALogout(t *testing.T) {
 					removed++
 				}
 			}
-			return removed < most
+			return all || removed == 0
 		})
 		got := s.run(offline...)
 		stop()
-		if got != s.saves() && (most == 1 || got != failed && runtime.GOOS != "windows") {
+		if got != s.saves() && (!all || got != failed && runtime.GOOS != "windows") {
 			t.Fatalf("with %d files removed: %s", removed, got)
 		}
-		hits += removed
 	}
 	s.run(offline...)
 	s.wantStored(testKey + "\n")
-	t.Logf("%d temporary files were removed", hits)
 }
 
 // TestAKeyPrintsItsPrefixWhateverTheVerb is for a careless change elsewhere.
 func TestAKeyPrintsItsPrefixWhateverTheVerb(t *testing.T) {
 	t.Parallel()
-	k, err := parseKey(testKey, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := key{new(string)}
+	*k.secret = testKey
 	for _, verb := range strings.Fields("%v %+v %#v %s %q %x %X %d %o %p %c %t %e %40s %.3s") {
 		if got := fmt.Sprintf(verb, k); got != testPrefix && verb != "%p" {
 			t.Errorf("%s prints %q", verb, got)
@@ -494,61 +458,43 @@ func TestAKeyPrintsItsPrefixWhateverTheVerb(t *testing.T) {
 // TestTheMaskCoversTheKey covers the whole key and its secret part, in any case.
 func TestTheMaskCoversTheKey(t *testing.T) {
 	t.Parallel()
-	const secret = "canary0SECRET0value"
+	const secret, shown = "canary0SECRET0value", "mic_d60bea1d_…"
 	periodic := "mic_a_" + strings.Repeat("ab", 60) + "c"
 	for _, test := range []struct{ key, text, want string }{
-		{testKey, "", ""},
 		{testKey, "nothing of it", "nothing of it"},
-		{testKey, testKey, "mic_d60bea1d_…"},
-		{testKey, "a " + testKey + testKey + ", b", "a mic_d60bea1d_…mic_d60bea1d_…, b"},
-		{testKey, "x" + secret + "y", "xmic_d60bea1d_…y"},
-		{testKey, strings.ToUpper(testKey) + "é", "mic_d60bea1d_…é"},
-		{testKey, strings.ToLower(secret), "mic_d60bea1d_…"},
-		{testKey, strings.ToUpper(secret) + secret, "mic_d60bea1d_…mic_d60bea1d_…"},
-		{testKey, "mic_d60bea1e_" + secret, "mic_d60bea1e_mic_d60bea1d_…"},
-		{testKey, "d60bea1d_" + secret, "d60bea1d_mic_d60bea1d_…"},
-		{testKey, testPrefix + " mic_d60bea1d_canary0SECRET0valu", testPrefix +
-			" mic_d60bea1d_canary0SECRET0valu"},
-		{testKey, "canary0canary0SECRET0value", "canary0mic_d60bea1d_…"},
+		{testKey, "a " + testKey + testKey + ", b", "a " + shown + shown + ", b"},
+		{testKey, "x" + secret + "y", "x" + shown + "y"},
+		{testKey, strings.ToUpper(testKey) + "é" + strings.ToLower(secret), shown + "é" + shown},
+		{testKey, "mic_d60bea1e_" + secret, "mic_d60bea1e_" + shown},
+		{testKey, "mic_d60bea1d_canary0SECRET0valu", "mic_d60bea1d_canary0SECRET0valu"},
 		{"mic_a_12345678", "12345678 1234567", "mic_a_… 1234567"},
 		{"mic_a_1234567", "1234567 MIC_A_1234567", "1234567 mic_a_…"},
-		{"mic_a_abcabcabd", "abcabcabcabd", "abcmic_a_…"},
 		{periodic, strings.Repeat("ab", 90) + "c", strings.Repeat("ab", 30) + "mic_a_…"},
-		{periodic, strings.Repeat("ab", 90), strings.Repeat("ab", 90)},
-		{"mic_a_\"K~{[k]}", "\"\u212a~{[k]}", "\"\u212a~{[k]}"},
+		{"mic_a_\"K~{[k]}", "\"\u212a~{[k]}", "\"\u212a~{[k]}"}, // a Kelvin sign
 		{"mic_a_@@@@@@@@", "```````` @@@@@@@@", "```````` mic_a_…"},
 		{"mic_a_[[[[[[[[", "{{{{{{{{ [[[[[[[[", "{{{{{{{{ mic_a_…"},
 	} {
 		k, err := parseKey(test.key, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if got := k.mask(test.text); got != test.want {
 			t.Errorf("key %s: %q is masked as %q, want %q", test.key, test.text, got, test.want)
 		}
 	}
 }
 
-// TestTheMaskTakesLinearTime gives it what is worst for a search that starts over at each byte, and
-// checks that a text without the key costs no memory.
+// TestTheMaskTakesLinearTime gives it what is worst for a search that starts over at each byte.
 func TestTheMaskTakesLinearTime(t *testing.T) {
 	t.Parallel()
-	for _, secret := range []string{"abcdefgh", strings.Repeat("a", 4080) + "b"} {
-		k, err := parseKey("mic_d60bea1d_"+secret, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.Repeat(strings.Repeat("a", 4080)+"A", 500) + strings.Repeat("cdefgab", 999)
-		start := time.Now()
-		if got := k.mask(text); got != text {
-			t.Error("a text without the key was changed")
-		}
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("2 MB took %v", took)
-		}
-		if got := k.mask(text + secret); got != text+"mic_d60bea1d_…" {
-			t.Error("the key at the end of 2 MB is not masked")
-		}
+	secret := strings.Repeat("a", 4080) + "b"
+	text := strings.Repeat(strings.Repeat("a", 4080)+"A", 500)
+	k, err := parseKey("mic_d60bea1d_"+secret, "test")
+	must(t, err)
+	start := time.Now()
+	if got := k.mask(text + secret); got != text+"mic_d60bea1d_…" {
+		t.Error("the key at the end of 2 MB is not masked")
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("2 MB took %v", took)
 	}
 }
 
@@ -557,7 +503,7 @@ func TestErrorsAreNamedWithoutPaths(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "canary")
 	for _, err := range []error{os.Remove(none), os.Rename(none, none+"2")} {
-		if got := withoutPath(err).Error(); strings.Contains(got, "canary") || got != noSuchFile() {
+		if got := withoutPath(err).Error(); strings.Contains(got, "canary") {
 			t.Errorf("%v is named %q", err, got)
 		}
 	}
@@ -573,11 +519,10 @@ func TestOnlyWindowsWaitsForABusyFile(t *testing.T) {
 			tries++
 			return &os.PathError{Op: "open", Path: "x", Err: number}
 		})
-		took := time.Since(start)
-		waited := tries > 2 && took >= 2*time.Second && took < 4*time.Second
-		if waits := runtime.GOOS == "windows" && number != 2; !errors.Is(err, number) ||
-			waits != waited || !waits && tries != 1 {
-			t.Errorf("error %d: %d tries in %v, %v", number, tries, took, err)
+		waited := tries > 2 && time.Since(start) >= 2*time.Second
+		waits := runtime.GOOS == "windows" && number != 2
+		if !errors.Is(err, number) || waits != waited || !waits && tries != 1 {
+			t.Errorf("error %d: %d tries in %v, %v", number, tries, time.Since(start), err)
 		}
 	}
 }

@@ -89,15 +89,22 @@ func TestMain(m *testing.M) {
 		}
 	}
 	log.SetOutput(io.Discard) // where the fakes' net/http complains of what tests make clients do
-	os.Exit(func() int {
-		var err error
-		if testDir, err = os.MkdirTemp("", "microtica-test-"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(testDir)
-		return m.Run()
-	}())
+	var err error
+	if testDir, err = os.MkdirTemp("", "microtica-test-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(testDir)
+	os.Exit(code)
+}
+
+// must ends the test if preparing it failed.
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fakeAPI is a fake of Microtica's API on loopback, under a path prefix, so that a wrongly joined
@@ -202,10 +209,7 @@ func hangUp(w http.ResponseWriter, _ *http.Request) {
 
 // silence does not answer while the client waits.
 func silence(_ http.ResponseWriter, r *http.Request) {
-	select {
-	case <-r.Context().Done():
-	case <-time.After(20 * time.Second):
-	}
+	<-r.Context().Done()
 }
 
 // inTurn answers with each handler once, then with the last.
@@ -222,7 +226,6 @@ type rawServer struct {
 	connections atomic.Int32
 	mu          sync.Mutex
 	heard       bytes.Buffer
-	open        []net.Conn
 }
 
 // newRawServer starts a server that gives each connection on loopback to serve, then closes it.
@@ -244,37 +247,21 @@ func newRawServerAt(t testing.TB, address string, serve func(net.Conn)) *rawServ
 		return nil
 	}
 	s := &rawServer{host: l.Addr().String()}
-	var handlers sync.WaitGroup
-	handlers.Add(1)
+	t.Cleanup(func() { l.Close() })
 	go func() {
-		defer handlers.Done()
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			s.mu.Lock()
-			s.open = append(s.open, conn)
-			s.mu.Unlock()
 			s.connections.Add(1)
-			handlers.Add(1)
 			go func() {
-				defer handlers.Done()
 				defer conn.Close()
 				conn.SetDeadline(time.Now().Add(90 * time.Second))
 				serve(&heardConn{conn, s})
 			}()
 		}
 	}()
-	t.Cleanup(func() {
-		l.Close()
-		s.mu.Lock()
-		for _, conn := range s.open {
-			conn.Close()
-		}
-		s.mu.Unlock()
-		handlers.Wait()
-	})
 	return s
 }
 
@@ -333,9 +320,7 @@ type authority struct {
 
 func newAuthority(t testing.TB) *authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	a := &authority{t: t, key: key, file: filepath.Join(t.TempDir(), "ca.pem")}
 	a.cert = &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -348,18 +333,14 @@ func newAuthority(t testing.TB) *authority {
 	}
 	der := a.sign(a.cert).Certificate[0]
 	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := os.WriteFile(a.file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(a.file, data, 0o600))
 	return a
 }
 
 // sign returns the certificate that cert describes.
 func (a *authority) sign(cert *x509.Certificate) tls.Certificate {
 	der, err := x509.CreateCertificate(rand.Reader, cert, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	must(a.t, err)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
 }
 
@@ -534,12 +515,8 @@ func (s *shell) credentials() string { return filepath.Join(s.home, ".microtica"
 // save stores a key as an earlier login would have.
 func (s *shell) save(text string) *shell {
 	s.t.Helper()
-	if err := os.MkdirAll(filepath.Dir(s.credentials()), 0o700); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.WriteFile(s.credentials(), []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
+	must(s.t, os.MkdirAll(filepath.Dir(s.credentials()), 0o700),
+		os.WriteFile(s.credentials(), []byte(text), 0o600))
 	return s
 }
 
@@ -794,38 +771,6 @@ func runMeasured(file string, args []string) int {
 		os.WriteFile(file, []byte(strconv.FormatInt(bytes, 10)), 0o600)
 	}
 	return cmd.ProcessState.ExitCode()
-}
-
-// TestBinaryTakesAKeyFromLoginToTheLists is the whole way through the real program.
-func TestBinaryTakesAKeyFromLoginToTheLists(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, newFakeAPI(t))
-	path := s.credentials()
-	noKey := wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE " +
-		"are not set, and none is saved in " + path,
-		"run 'microtica login', or set MICROTICA_TOKEN", 0}
-	list := projectsBody[len(`{"projects":`) : len(projectsBody)-1]
-	for _, step := range []struct {
-		args, stdin string
-		want        result
-	}{
-		{"whoami", "", noKey.fails("", false)},
-		{"login", testKey + "\n", result{"Saved API key mic_d60bea1d to " + path + "\n", "", 0}},
-		{"whoami", "", result{reportOf("true", "2"), "", 0}},
-		{"project list", "", result{"ID    NAME\n5f1c  shop\n77aa  blog\n", "", 0}},
-		{"env list --project 5f1c", "", result{"ID  NAME        STATUS    LAST DEPLOYED\n" +
-			"e1  production  deployed  2026-09-23 09:07\n" +
-			"e2  staging     pending   -\n", "", 0}},
-		{"project list --json", "", result{list + "\n", "", 0}},
-		{"logout", "", result{"Removed the API key saved in " + path + "\n", "note: the key " +
-			"itself stays valid until it is revoked in Microtica's console\n", 0}},
-		{"logout", "", result{"No API key was saved in " + path + "\n", "", 0}},
-	} {
-		got := process(t, s.environ(), step.stdin, strings.Fields(step.args)...)
-		if got != step.want {
-			t.Errorf("microtica %s\n got %s\nwant %s", step.args, got, step.want)
-		}
-	}
 }
 
 // reportOf returns whoami's report.
