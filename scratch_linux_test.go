@@ -23,21 +23,15 @@ func TestTheProgramIsAllThatAnImageNeeds(t *testing.T) {
 	install(t, filepath.Join(root, "run/secrets/key"), newShell(t, nil).save(testKey).credentials())
 	install(t, filepath.Join(root, "etc/own.pem"), ca.file)
 	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil { // for the other user
-			t.Fatal(err)
-		}
+		must(t, os.Chmod(dir, 0o755)) // for the other user
 	}
+	p := program{path: "/microtica", dir: "/", attributes: &syscall.SysProcAttr{
+		Chroot:     root,
+		Credential: &syscall.Credential{Uid: 65532, Gid: 65532},
+	}}
 	whoami := func(name string, want result, env ...string) {
 		t.Helper()
-		p := program{
-			path: "/microtica",
-			dir:  "/",
-			env:  append([]string{"MICROTICA_API_URL=" + api.base()}, env...),
-			attributes: &syscall.SysProcAttr{
-				Chroot:     root,
-				Credential: &syscall.Credential{Uid: 65532, Gid: 65532},
-			},
-		}
+		p.env = append([]string{"MICROTICA_API_URL=" + api.base()}, env...)
 		r, err := p.start(t, "whoami")
 		if err != nil {
 			t.Skipf("the root directory cannot be changed here: %v", err)
@@ -48,17 +42,16 @@ func TestTheProgramIsAllThatAnImageNeeds(t *testing.T) {
 	}
 	const trust, key = "SSL_CERT_FILE=/etc/own.pem", "MICROTICA_TOKEN=" + testKey
 	works := result{reportOf("true", "2"), "", 0}
-	untrusted := insecure(api.host(), "its certificate is signed by an unknown authority",
-		"no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy "+
-			"ca-certificates.crt into the image").fails(reportOf("false", "unknown"), false)
-	keyless := wrong{"auth.missing", "no place for a saved API key: HOME is not set",
-		"set MICROTICA_TOKEN to the key", 0}.fails("", false)
 	whoami("the key in the environment", works, trust, key)
 	whoami("the key in a mounted file", works, trust, "MICROTICA_TOKEN_FILE=/run/secrets/key")
-	whoami("no CA certificates", untrusted, key)
-	whoami("no key", keyless, trust)
 	local := strings.Replace(api.base(), "127.0.0.1", "localhost", 1) // with no hosts file
 	whoami("a name for this machine", works, trust, key, "MICROTICA_API_URL="+local)
+	whoami("no CA certificates", insecure(api.host(),
+		"its certificate is signed by an unknown authority",
+		"no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy "+
+			"ca-certificates.crt into the image").fails(reportOf("false", "unknown"), false), key)
+	whoami("no key", wrong{"auth.missing", "no place for a saved API key: HOME is not set",
+		"set MICROTICA_TOKEN to the key", 0}.fails("", false), trust)
 	install(t, filepath.Join(root, "etc/ssl/certs/ca-certificates.crt"), ca.file)
 	whoami("CA certificates in the image", works, key)
 }
@@ -67,13 +60,5 @@ func TestTheProgramIsAllThatAnImageNeeds(t *testing.T) {
 func install(t *testing.T, path, from string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o755)
-	}
-	if err == nil {
-		err = os.WriteFile(path, data, 0o755)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o755))
 }
