@@ -62,17 +62,8 @@ func TestAFileThatIsSwappedForAPipeIsNotRead(t *testing.T) {
 // TestADirectoryThatCannotBeSyncedIsNoTrouble takes one of a file system that has no fsync.
 func TestADirectoryThatCannotBeSyncedIsNoTrouble(t *testing.T) {
 	t.Parallel()
-	dir, err := os.Open("/proc")
-	must(t, err)
-	defer dir.Close()
-	if err := dir.Sync(); !errors.Is(err, syscall.EINVAL) {
-		t.Skip("/proc can be synced here: ", err)
-	}
 	if err := syncDirectory("/proc"); err != nil {
 		t.Error(err)
-	}
-	if err := syncDirectory("/proc/none"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a directory that is not there: %v", err)
 	}
 }
 

@@ -28,8 +28,8 @@ func whoamiJSON(api *fakeAPI, source string) result {
 
 // noKey is the error where no variable is set and nothing is stored.
 func noKey(path, hint string) wrong {
-	return wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE are not set, " +
-		"and none is saved in " + path, hint, 0}
+	return wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE " +
+		"are not set, and none is saved in " + path, hint, 0}
 }
 
 // cannot is the error of whoami, login or logout where it cannot read, save or remove the stored
@@ -393,13 +393,7 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 	} {
 		must(t, prepare())
 		s.want(s.saves(), offline...)
-		s.wantStored(testKey + "\n")
-		file, err := os.Lstat(path)
-		parent, err2 := os.Stat(dir)
-		must(t, err, err2)
-		if file.Mode() != 0o600 || parent.Mode() != 0o700|os.ModeDir {
-			t.Errorf("the key has mode %v in a directory of %v", file.Mode(), parent.Mode())
-		}
+		checkStore(t, "login", s.home, testKey+"\n", testKey+"\n")
 	}
 	if got, _ := os.ReadFile(target); string(got) != otherKey {
 		t.Errorf("login wrote through a link: %q", got)
@@ -407,27 +401,26 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 }
 
 // TestLoginGetsThroughBesideALogout removes login's temporary file while it is in use, as a logout
-// may. What removes each file at once can stop a login, which then says so.
+// may: one, which does not disturb it, or each at once, which it may say that it could not bear.
 func TestLoginGetsThroughBesideALogout(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save(otherKey)
 	failed := cannot("login", s.credentials(), noSuchFile(),
 		"run 'microtica login' again when no logout runs").fails("", false)
+	pattern := filepath.Join(filepath.Dir(s.credentials()), temporary+"*")
 	for i := range 40 {
-		removed, all := 0, i%2 == 1
+		removed, all := false, i%2 == 1
 		stop := background(func() bool {
-			paths, _ := filepath.Glob(filepath.Join(filepath.Dir(s.credentials()), temporary+"*"))
+			paths, _ := filepath.Glob(pattern)
 			for _, path := range paths {
-				if os.Remove(path) == nil {
-					removed++
-				}
+				removed = os.Remove(path) == nil || removed
 			}
-			return all || removed == 0
+			return all || !removed
 		})
 		got := s.run(offline...)
 		stop()
-		if got != s.saves() && (!all || got != failed && runtime.GOOS != "windows") {
-			t.Fatalf("with %d files removed: %s", removed, got)
+		if got != s.saves() && (!all || got != failed && !onWindows) {
+			t.Fatalf("removing all: %t: %s", all, got)
 		}
 	}
 	s.run(offline...)
@@ -470,6 +463,8 @@ func TestTheMaskCoversTheKey(t *testing.T) {
 		{"mic_a_12345678", "12345678 1234567", "mic_a_… 1234567"},
 		{"mic_a_1234567", "1234567 MIC_A_1234567", "1234567 mic_a_…"},
 		{periodic, strings.Repeat("ab", 90) + "c", strings.Repeat("ab", 30) + "mic_a_…"},
+		{testKey, strings.Repeat("x", 250) + secret, strings.Repeat("x", 250) + shown},
+		{testKey, strings.Repeat("x", 9999) + secret, strings.Repeat("x", 9999) + shown},
 		{"mic_a_\"K~{[k]}", "\"\u212a~{[k]}", "\"\u212a~{[k]}"}, // a Kelvin sign
 		{"mic_a_@@@@@@@@", "```````` @@@@@@@@", "```````` mic_a_…"},
 		{"mic_a_[[[[[[[[", "{{{{{{{{ [[[[[[[[", "{{{{{{{{ mic_a_…"},
@@ -479,22 +474,6 @@ func TestTheMaskCoversTheKey(t *testing.T) {
 		if got := k.mask(test.text); got != test.want {
 			t.Errorf("key %s: %q is masked as %q, want %q", test.key, test.text, got, test.want)
 		}
-	}
-}
-
-// TestTheMaskTakesLinearTime gives it what is worst for a search that starts over at each byte.
-func TestTheMaskTakesLinearTime(t *testing.T) {
-	t.Parallel()
-	secret := strings.Repeat("a", 4080) + "b"
-	text := strings.Repeat(strings.Repeat("a", 4080)+"A", 500)
-	k, err := parseKey("mic_d60bea1d_"+secret, "test")
-	must(t, err)
-	start := time.Now()
-	if got := k.mask(text + secret); got != text+"mic_d60bea1d_…" {
-		t.Error("the key at the end of 2 MB is not masked")
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("2 MB took %v", took)
 	}
 }
 
@@ -514,15 +493,14 @@ func TestErrorsAreNamedWithoutPaths(t *testing.T) {
 func TestOnlyWindowsWaitsForABusyFile(t *testing.T) {
 	t.Parallel()
 	for _, number := range []syscall.Errno{5, 32, 2} {
-		tries, start := 0, time.Now()
+		tries := 0
 		err := patiently(func() error {
 			tries++
 			return &os.PathError{Op: "open", Path: "x", Err: number}
 		})
-		waited := tries > 2 && time.Since(start) >= 2*time.Second
-		waits := runtime.GOOS == "windows" && number != 2
-		if !errors.Is(err, number) || waits != waited || !waits && tries != 1 {
-			t.Errorf("error %d: %d tries in %v, %v", number, tries, time.Since(start), err)
+		again := runtime.GOOS == "windows" && number != 2
+		if !errors.Is(err, number) || again != (tries > 1) {
+			t.Errorf("error %d: %d tries, %v", number, tries, err)
 		}
 	}
 }

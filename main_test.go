@@ -671,7 +671,7 @@ type program struct {
 type running struct {
 	*exec.Cmd
 	t        testing.TB
-	out, err output
+	out, err bytes.Buffer
 	ctx      context.Context
 	cancel   func()
 	started  time.Time
@@ -679,18 +679,6 @@ type running struct {
 	peakFile string
 	peak     int64 // the most memory that it held, in bytes; 0 where the system does not say
 }
-
-// output is what a process writes. More than any test can want ends the process.
-type output struct{ text bytes.Buffer }
-
-func (o *output) Write(p []byte) (int, error) {
-	if o.text.Len() > 256<<20 {
-		return 0, errors.New("too much output")
-	}
-	return o.text.Write(p)
-}
-
-func (o *output) String() string { return o.text.String() }
 
 // process runs the built binary with exactly the given environment.
 func process(t testing.TB, env []string, stdin string, args ...string) result {
