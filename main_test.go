@@ -143,7 +143,7 @@ func newSecureAPI(t testing.TB, config *tls.Config) *fakeAPI {
 
 func startSecure(t testing.TB, f *fakeAPI, config *tls.Config) *fakeAPI {
 	config.NextProtos = []string{"http/1.1"}
-	f.TLS, f.Config.ErrorLog = config, log.New(io.Discard, "", 0)
+	f.TLS = config
 	f.StartTLS()
 	t.Cleanup(f.Close)
 	return f
@@ -208,9 +208,7 @@ func hangUp(w http.ResponseWriter, _ *http.Request) {
 }
 
 // silence does not answer while the client waits.
-func silence(_ http.ResponseWriter, r *http.Request) {
-	<-r.Context().Done()
-}
+func silence(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // inTurn answers with each handler once, then with the last.
 func inTurn(handlers ...http.HandlerFunc) http.HandlerFunc {
@@ -624,34 +622,28 @@ func inJSON(text string) string {
 	return text[1 : len(text)-1]
 }
 
-var binary struct {
-	once sync.Once
-	path string
-	err  error
-}
-
 // builtBinary returns the path of the program, built as make build does, for tests of what only a
 // process can show.
 func builtBinary(t testing.TB) string {
 	t.Helper()
-	binary.once.Do(func() {
-		binary.path = filepath.Join(testDir, "microtica")
-		if runtime.GOOS == "windows" {
-			binary.path += ".exe"
-		}
-		const flags = "-s -w -X main.version=test"
-		build := exec.Command("go", "build", "-ldflags", flags, "-o", binary.path, ".")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0",
-			"GOFLAGS=-trimpath -buildvcs=false -tags=nethttpomithttp2")
-		if out, err := build.CombinedOutput(); err != nil {
-			binary.err = fmt.Errorf("%v\n%s", err, out)
-		}
-	})
-	if binary.err != nil {
-		t.Fatal(binary.err)
-	}
-	return binary.path
+	path, err := buildBinary()
+	must(t, err)
+	return path
 }
+
+var buildBinary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(testDir, "microtica")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	build := exec.Command("go", "build", "-ldflags", "-s -w -X main.version=test", "-o", path, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0",
+		"GOFLAGS=-trimpath -buildvcs=false -tags=nethttpomithttp2")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%v\n%s", err, out)
+	}
+	return path, nil
+})
 
 // program is the built binary as a test runs it, with nothing but the environment that it names.
 type program struct {
@@ -704,17 +696,10 @@ func (p program) start(t testing.TB, args ...string) (*running, error) {
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), cmp.Or(p.limit, time.Minute))
 	path, env := cmp.Or(p.path, builtBinary(t)), append([]string{}, p.env...)
 	if p.measured {
-		file, err := os.CreateTemp(testDir, "peak-")
-		if err != nil {
-			return nil, err
-		}
-		file.Close()
-		r.peakFile = file.Name()
-		args = append([]string{path}, args...)
-		if path, err = os.Executable(); err != nil {
-			return nil, err
-		}
+		r.peakFile = filepath.Join(testDir, "peak-"+rand.Text())
 		env = append(env, peakVariable+"="+r.peakFile)
+		args = append([]string{path}, args...)
+		path, _ = os.Executable()
 	}
 	r.Cmd = exec.CommandContext(r.ctx, path, args...)
 	r.Env, r.Dir, r.SysProcAttr, r.WaitDelay = env, p.dir, p.attributes, 5*time.Second
