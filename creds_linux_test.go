@@ -65,6 +65,9 @@ func TestADirectoryThatCannotBeSyncedIsNoTrouble(t *testing.T) {
 	if err := syncDirectory("/proc"); err != nil {
 		t.Error(err)
 	}
+	if err := syncDirectory("/proc/none"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a directory that is not there: %v", err)
+	}
 }
 
 // TestALinkToItselfIsNamed stands for the errors of the system that nothing better is known of.

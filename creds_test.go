@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,6 +50,9 @@ const (
 	loginHint     = "run 'microtica login', or set MICROTICA_TOKEN"
 )
 
+// homeName is the variable that names the home directory here.
+var homeName = map[bool]string{false: "HOME", true: "USERPROFILE"}[onWindows]
+
 // writeFile writes a file of a test and returns its path.
 func writeFile(t testing.TB, path, content string) string {
 	t.Helper()
@@ -61,7 +63,7 @@ func writeFile(t testing.TB, path, content string) string {
 // needUnix skips a test where modes have no meaning, links take a privilege and the system's words
 // differ.
 func needUnix(t *testing.T) {
-	if runtime.GOOS == "windows" {
+	if onWindows {
 		t.Skip("it is about other systems")
 	}
 }
@@ -140,8 +142,8 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
 	for home, why := range map[string]string{"": "not set", "home": "not an absolute path"} {
-		s := newShell(t, api).with(homeVariable(), home)
-		nowhere := wrong{"auth.missing", "no place for a saved API key: " + homeVariable() +
+		s := newShell(t, api).with(homeName, home)
+		nowhere := wrong{"auth.missing", "no place for a saved API key: " + homeName +
 			" is " + why, "set MICROTICA_TOKEN to the key", 0}
 		s.wantError(nowhere, "project", "list")
 		nowhere.code = "file.write"
@@ -156,7 +158,7 @@ func TestAHomeIsNeededOnlyForTheStoredKey(t *testing.T) {
 // TestAHomeThatIsNotThereIsNotMade covers a home directory that is missing, and a file.
 func TestAHomeThatIsNotThereIsNotMade(t *testing.T) {
 	t.Parallel()
-	hint := "set " + homeVariable() + " to an existing directory, or set MICROTICA_TOKEN"
+	hint := "set " + homeName + " to an existing directory, or set MICROTICA_TOKEN"
 	gone := shellIn(t, filepath.Join(t.TempDir(), "gone"))
 	gone.wantError(noKey(gone.credentials(), hint), "whoami")
 	gone.wantError(cannot("login", gone.credentials(), noSuchFile(), hint), offline...)
@@ -164,7 +166,7 @@ func TestAHomeThatIsNotThereIsNotMade(t *testing.T) {
 	if _, err := os.Stat(gone.home); err == nil {
 		t.Error("the home directory was made")
 	}
-	if runtime.GOOS != "windows" { // whose words differ
+	if !onWindows { // whose words differ
 		file := shellIn(t, writeFile(t, gone.home, ""))
 		file.wantError(cannot("login", file.credentials(), "not a directory", hint), offline...)
 	}
@@ -498,7 +500,7 @@ func TestOnlyWindowsWaitsForABusyFile(t *testing.T) {
 			tries++
 			return &os.PathError{Op: "open", Path: "x", Err: number}
 		})
-		again := runtime.GOOS == "windows" && number != 2
+		again := onWindows && number != 2
 		if !errors.Is(err, number) || again != (tries > 1) {
 			t.Errorf("error %d: %d tries, %v", number, tries, err)
 		}

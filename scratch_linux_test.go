@@ -50,8 +50,6 @@ func TestTheProgramIsAllThatAnImageNeeds(t *testing.T) {
 		"its certificate is signed by an unknown authority",
 		"no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy "+
 			"ca-certificates.crt into the image").fails(reportOf("false", "unknown"), false), key)
-	whoami("no key", wrong{"auth.missing", "no place for a saved API key: HOME is not set",
-		"set MICROTICA_TOKEN to the key", 0}.fails("", false), trust)
 	install(t, filepath.Join(root, "etc/ssl/certs/ca-certificates.crt"), ca.file)
 	whoami("CA certificates in the image", works, key)
 }

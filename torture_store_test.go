@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -54,22 +54,16 @@ func checkStore(t *testing.T, where, home, old, saved string) string {
 
 // background calls step again and again, beside the test, until the returned function is called.
 func background(step func() (goOn bool)) (stop func()) {
-	done := make(chan struct{})
-	var all sync.WaitGroup
-	all.Add(1)
+	var stopping atomic.Bool
+	ended := make(chan struct{})
 	go func() {
-		defer all.Done()
-		for step() {
-			select {
-			case <-done:
-				return
-			default:
-			}
+		defer close(ended)
+		for step() && !stopping.Load() {
 		}
 	}()
 	return func() {
-		close(done)
-		all.Wait()
+		stopping.Store(true)
+		<-ended
 	}
 }
 
