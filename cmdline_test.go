@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // usageError is what a wrong command line leaves behind.
@@ -142,10 +144,7 @@ func TestAWrongCommandLineIsToldWhatToType(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
 	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	s.input = readerFunc(func([]byte) (int, error) {
-		t.Error("stdin was read")
-		return 0, nil
-	})
+	s.input = iotest.ErrReader(errors.New("stdin was read"))
 	for _, test := range usageErrors {
 		if !needsQuery(test.line) {
 			s.want(usageError(test.message, test.hint), strings.Fields(test.line)...)

@@ -64,7 +64,7 @@ func writeFile(t testing.TB, path, content string) string {
 // differ.
 func needUnix(t *testing.T) {
 	if onWindows {
-		t.Skip("it is about other systems")
+		t.Skip("modes, links and messages differ on Windows")
 	}
 }
 
