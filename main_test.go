@@ -201,11 +201,7 @@ func reply(status int, body string, headers ...string) http.HandlerFunc {
 }
 
 // hangUp ends the connection without an answer.
-func hangUp(w http.ResponseWriter, _ *http.Request) {
-	if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
-		conn.Close()
-	}
-}
+func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // silence does not answer while the client waits.
 func silence(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
