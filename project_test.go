@@ -19,9 +19,6 @@ func TestListsAsJSONKeepWhatTheAPISent(t *testing.T) {
 		reply(200, `{"entities":{"stages":[{"lastDeployed":1.5e12,"id":"e"}]}}`))
 	s.want(result{`[{"lastDeployed":1.5e12,"id":"e"}]` + "\n", "", 0},
 		"env", "list", "--project", "5f1c", "--json")
-	if got, want := api.seen(), "/projects /projects/5f1c/details"; got != want {
-		t.Errorf("requests: %s, want %s", got, want)
-	}
 }
 
 // TestAnEmptyListIsNoError prints the header and a note.
@@ -40,45 +37,21 @@ func TestAnEmptyListIsNoError(t *testing.T) {
 	s.want(result{"[]\n", "", 0}, "env", "list", "--json", "--quiet")
 }
 
-// TestAListIsAnArrayOfObjects covers answers of the right shape and of another. (What is JSON at
-// all is TestOnlyJSONIsParsed's.)
+// TestAListIsAnArrayOfObjects covers answers of the right shape. (What is not is in
+// TestAnotherServersAnswerIsNotTheAPIs.)
 func TestAListIsAnArrayOfObjects(t *testing.T) {
 	t.Parallel()
-	deep := func(levels int) string {
-		return `[{"a":` + strings.Repeat("[", levels-2) + strings.Repeat("]", levels-2) + `}]`
-	}
-	const noList = "it has no list of projects"
-	const notObjects = "its list of projects has an element that is not an object"
-	for _, test := range []struct{ body, stdout, why string }{
-		{`{"projects":[]}`, "[]", ""},
-		{` [ ] `, "[]", ""},
-		{`{"projects":[{}],"next":null}`, "[{}]", ""},
-		{`{"projects":[{"id":1}],"projects":[{"id":2}]}`, `[{"id":2}]`, ""},
-		{`{"projects":null,"\u0070rojects":[]}`, `[]`, ""},
-		{deep(10000), deep(10000), ""},
-		{"", "", notJSON},
-		{"\uFEFF[]", "", notJSON},
-		{`{"projects":[]}` + "\x00", "", notJSON},
-		{"null", "", noList},
-		{"1", "", noList},
-		{`"projects"`, "", noList},
-		{"{}", "", noList},
-		{`{"projects":null}`, "", noList},
-		{`{"projects":{}}`, "", noList},
-		{`{"projects":"none"}`, "", noList},
-		{`{"Projects":[]}`, "", noList},
-		{`{"projects":[1]}`, "", notObjects},
-		{`[{},null]`, "", notObjects},
-		{`[[]]`, "", notObjects},
+	api := newFakeAPI(t)
+	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	deep := `[{"a":` + strings.Repeat("[", 9998) + strings.Repeat("]", 9998) + `}]`
+	for body, list := range map[string]string{
+		` [ ] `:                         "[]",
+		`{"projects":[{}],"next":null}`: "[{}]",
+		`{"projects":[{"id":1}],"projects":[{}]}`: "[{}]",
+		`{"projects":null,"\u0070rojects":[]}`:    "[]",
+		deep:                                      deep,
 	} {
-		api := newFakeAPI(t)
-		api.answer("/projects", reply(200, test.body))
-		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-		if test.why == "" {
-			want := result{test.stdout + "\n", "", 0}
-			s.want(want, "project", "list", "--json", "--quiet")
-		} else {
-			s.wantError(badAnswer(api.host(), test.why, 0), "project", "list")
-		}
+		api.answer("/projects", reply(200, body))
+		s.want(result{list + "\n", "", 0}, "project", "list", "--json", "--quiet")
 	}
 }

@@ -11,33 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
-// redirectPlaces are values of Location: NEAR and FAR are servers that must hear nothing, API is
-// the API itself, KEY the key. How each is reported is TestARedirectNamesItsHost's.
-var redirectPlaces = []string{
-	"http://FAR/",
-	"http://NEAR/gateway/v1/projects",
-	"https://NEAR/",
-	"http://user:password@NEAR/",
-	"http://KEY@NEAR/?key=KEY#KEY",
-	"http://KEY/",
-	"//NEAR/x",
-	"http://API/gateway/v1/projects",
-	"/gateway/v1/elsewhere",
-	"projects/",
-	"http://NEAR/%zz",
-	"http://NEAR\x7f/",
-	"http://[::1",
-	"http://127.0.0.1:999999/",
-	"javascript:alert(1)",
-	"file:///etc/passwd",
-	"",
-}
-
-// TestTortureRedirects answers every command with every redirect to every place. Each is an error,
-// and no place hears of it.
+// TestTortureRedirects answers every command with every redirect to each of redirectPlaces. Each is
+// an error, and no place hears of it: login saves the key unchecked, whoami reports, the others
+// print nothing.
 func TestTortureRedirects(t *testing.T) {
 	t.Parallel()
 	find, api := newSearch(t), newScripted(t)
@@ -56,31 +34,26 @@ func TestTortureRedirects(t *testing.T) {
 				if !large && (i+j+k)%6 != 0 {
 					continue
 				}
+				redirects++
 				key := []string{testKey, nastyKey}[(i+j)%2]
-				to := strings.NewReplacer("NEAR", near.host, "FAR", far.host, "API", api.host,
-					"KEY", key).Replace(place)
+				location := strings.NewReplacer("NEAR", near.host, "FAR", far.host,
+					"API", api.host, "KEY", key).Replace(place.location)
 				api.set(func(key string) string {
 					message := `{"message":"see ` + inJSON(key) + `"}`
-					return rawAnswer(status+" See "+key, message, "Location: "+to)
+					return rawAnswer(status+" See "+key, message, "Location: "+location)
 				})
 				s := newKeyShell(t, "http://"+api.host+fakePrefix, key, keySources[(i+j+k)%3])
-				args := strings.Fields(line)
-				if args[len(args)-1] == "KEY" {
-					args[len(args)-1] = key
+				args := inForm((i+k)%2 == 0, strings.Fields(strings.Replace(line, "KEY", key, 1))...)
+				code, prints := 6, args[0] == "whoami"
+				if args[0] == "login" {
+					code, prints = 0, true
 				}
-				if (i+k)%2 == 0 {
-					args = append(args, "--json")
-				}
-				where := fmt.Sprintf("%s to %q, %s", status, place, line)
+				where := fmt.Sprintf("%s to %q, %s", status, location, line)
 				got := s.run(args...)
-				redirects++
-				why := "redirects "
-				if strings.Contains(place, "\x7f") {
-					why = "malformed" // which a header may not hold
-				}
-				wantRefused(t, where, got, args[0], why)
-				if n := find.heard(api.rawServer, key); n != 1 {
-					t.Errorf("%s: %d requests", where, n)
+				n := find.heard(api.rawServer, key)
+				if n != 1 || got.code != code || prints != (got.stdout != "") ||
+					!strings.Contains(got.stderr, "redirects ") {
+					t.Errorf("%s: %d requests, %s", where, n, got)
 				}
 				find.text(where, got.stdout+got.stderr)
 				find.files(s.home)
@@ -91,20 +64,6 @@ func TestTortureRedirects(t *testing.T) {
 	counted(t, "%d redirects (%d statuses, %d places, %d commands), 0 foreign requests, "+
 		"0 canary hits in %d texts",
 		redirects, len(statuses), len(redirectPlaces), len(commands), find.texts)
-}
-
-// wantRefused checks what a command makes of an answer that is not the API's: login saves the key
-// unchecked, whoami reports, the others print nothing; each says why.
-func wantRefused(t *testing.T, where string, got result, command, why string) {
-	t.Helper()
-	code := 6
-	if command == "login" {
-		code = 0
-	}
-	prints := command == "login" || command == "whoami"
-	if got.code != code || prints != (got.stdout != "") || !strings.Contains(got.stderr, why) {
-		t.Errorf("%s: %s", where, got)
-	}
 }
 
 // reflections are bodies, header lines and whole answers that hold the key: KEY is the key as it
@@ -255,51 +214,8 @@ func tunnelTo(host string) func(net.Conn) {
 	})
 }
 
-// badProxy is a proxy that breaks the connection that it should carry.
-type badProxy struct {
-	name, url string // the URL's beginning
-	handle    func(net.Conn)
-}
-
-// badProxies returns every kind.
-func badProxies(tunnel func(net.Conn), elsewhere string, certificate tls.Certificate) []badProxy {
-	say := func(text string) func(net.Conn) {
-		return afterRequest(func(conn net.Conn, _ string) { io.WriteString(conn, text) })
-	}
-	echo := func(before, after string) func(net.Conn) {
-		return func(conn net.Conn) {
-			_, password, _ := strings.Cut(readHead(conn), "Proxy-Authorization: ")
-			password, _, _ = strings.Cut(password, "\r\n")
-			io.WriteString(conn, before+password+" hunter2"+after)
-		}
-	}
-	const empty = "Content-Length: 0\r\n\r\n"
-	return []badProxy{
-		{"wants a password", "http://",
-			say("HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\n" + empty)},
-		{"redirects", "http://",
-			say("HTTP/1.1 302 Found\r\nLocation: http://" + elsewhere + "/\r\n" + empty)},
-		{"answers itself", "http://", say("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}")},
-		{"refuses with text", "http://",
-			say("HTTP/1.1 502 \x1b[31mBad\r\nContent-Length: 4\r\n\r\nbad\n")},
-		{"reflects its password in the reason", "http://ana:hunter2@",
-			echo("HTTP/1.1 502 ", "\r\n"+empty)},
-		{"reflects its password as the status", "http://ana:hunter2@",
-			echo("HTTP/1.1 ", "\r\n\r\n")},
-		{"reflects its password as the version", "http://ana:hunter2@",
-			echo("", " 200 OK\r\n\r\n")},
-		{"reflects its password in a header", "http://ana:hunter2@",
-			echo("HTTP/1.1 200 OK\r\nX ", " \x1b: x\r\n\r\n")},
-		{"reflects its password instead of TLS", "http://ana:hunter2@",
-			echo("HTTP/1.1 200 OK\r\n\r\n", "")},
-		{"hangs up", "http://", func(net.Conn) {}},
-		{"has a certificate of its own", "https://", overTLS(certificate, tunnel)},
-		{"speaks SOCKS", "socks5://", func(conn net.Conn) { io.ReadFull(conn, make([]byte, 3)) }},
-	}
-}
-
-// TestTortureProxies sends every command through proxies of every kind. What a proxy sees holds no
-// key, and what it says is never quoted.
+// TestTortureProxies sends every command through proxies that work and through failingProxies. What
+// a proxy sees holds no key, and what it says is never quoted.
 func TestTortureProxies(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
@@ -309,36 +225,30 @@ func TestTortureProxies(t *testing.T) {
 			io.WriteString(conn, rawAnswer("200 OK", fullAnswer))
 		}
 	})
-	api := newRawServer(t, overTLS(ca.good("api.test.example"), answer))
+	api := newRawServer(t, overTLS(ca.good(proxiedAPI), answer))
 	elsewhere := newRawServer(t, func(net.Conn) {})
-	tunnel := tunnelTo(api.host)
-	good := []badProxy{
-		{"works", "http://", tunnel}, {"works, with a password", "http://ana:hunter2@", tunnel},
-		{"works, without a scheme", "", tunnel},
-	}
-	bad := badProxies(tunnel, elsewhere.host, newAuthority(t).good("proxy.test.example"))
+	proxies := append(failingProxies(newAuthority(t).good()),
+		failingProxy{"works", "http", tunnelTo(api.host), wrong{}})
 	runs, passed := 0, 0
-	for i, proxy := range append(good, bad...) {
-		server := newRawServer(t, proxy.handle)
+	for _, proxy := range proxies {
+		server := newRawServer(t, proxy.serve)
+		url := proxy.scheme + "://ana:hunter2@" + server.host
 		for _, line := range everyCommand {
-			s := newKeyShell(t, "https://api.test.example", testKey, "stored")
+			s := newKeyShell(t, "https://"+proxiedAPI, testKey, "stored")
 			where, other := "a proxy that "+proxy.name+", "+line, "=http://"+elsewhere.host
 			got := process(t, watchedEnv(t, s, "SSL_CERT_FILE="+ca.file,
-				[]string{"HTTPS_PROXY=", "https_proxy="}[runs%2]+proxy.url+server.host,
+				[]string{"HTTPS_PROXY=", "https_proxy="}[runs%2]+url,
 				"HTTP_PROXY"+other, "ALL_PROXY"+other), testKey, strings.Fields(line)...)
 			runs++
-			if fails := i >= len(good) && line != "login"; (got.code == 5) != fails ||
-				(got.code == 0) == fails ||
-				strings.ContainsAny(got.stdout+got.stderr, "\x1b") ||
-				strings.Contains(got.stderr, "hunter2") ||
-				strings.Contains(got.stderr, "YW5hOmh1bnRlcjI") {
-				t.Errorf("%s: %s", where, got)
-			}
 			log, connections := server.taken()
-			if connections == 0 || connections > 3 {
-				t.Errorf("%s: %d connections to it", where, connections)
+			fails := proxy.want.code != "" && line != "login"
+			if (got.code == 5) != fails || (got.code == 0) == fails ||
+				connections == 0 || connections > 3 ||
+				strings.ContainsAny(got.stdout+got.stderr, "\x1b") ||
+				strings.Contains(got.stderr, "hunter2") || strings.Contains(got.stderr, "YW5hOmh") {
+				t.Errorf("%s, %d connections: %s", where, connections, got)
 			}
-			if strings.HasPrefix(log, "CONNECT api.test.example:443 HTTP/1.1\r\n") {
+			if strings.HasPrefix(log, "CONNECT "+proxiedAPI+":443 HTTP/1.1\r\n") {
 				passed++
 			}
 			find.text(where, log+got.stdout+got.stderr)
@@ -372,17 +282,11 @@ func TestTorturePlainHTTPPassesAnyProxy(t *testing.T) {
 // debugSettings make Go's runtime and library talk about what they do. KEYLOG is a file.
 var debugSettings = []string{
 	"GODEBUG=http2debug=2",
-	"GODEBUG=http2debug=1,http2client=1",
-	"GODEBUG=netdns=go+2",
 	"GODEBUG=netdns=cgo+2",
 	"GODEBUG=gctrace=1",
 	"GODEBUG=inittrace=1",
 	"GODEBUG=schedtrace=1,scheddetail=1",
 	"GODEBUG=scavtrace=1",
-	"GODEBUG=x509usefallbackroots=1",
-	"GODEBUG=tls10server=1",
-	"GODEBUG=tlsrsakex=1",
-	"GODEBUG=httplaxcontentlength=1",
 	"GODEBUG=http2debug=2,netdns=2,gctrace=1,inittrace=1,tracebackancestors=10",
 	"GOTRACEBACK=system",
 	"SSLKEYLOGFILE=KEYLOG",
@@ -447,11 +351,7 @@ func TestTortureStackTraces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			select {
-			case <-asked:
-			case <-time.After(20 * time.Second):
-				t.Errorf("%s asks for nothing", line)
-			}
+			receive(t, asked)
 			r.Process.Signal(signal)
 			got := r.wait()
 			if strings.Contains(got.stderr, "goroutine ") {
