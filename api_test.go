@@ -5,8 +5,7 @@ import "testing"
 // TestAPIPrintsTheWholeAnswer covers every kind of JSON, with and without the flags for it.
 func TestAPIPrintsTheWholeAnswer(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	api, s := newUser(t)
 	for _, body := range []string{projectsBody, `[{"b":1.0}]`, "null", "7", `"text"`, "true"} {
 		api.answer("/any/thing", reply(200, body))
 		s.want(result{body + "\n", "", 0}, "api", "any/thing")
@@ -43,8 +42,7 @@ func TestAPIAsksForThePathAsItIsGiven(t *testing.T) {
 // TestAPIRefusesWhatIsNoPath covers what could leave the base URL, before any connection.
 func TestAPIRefusesWhatIsNoPath(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	api, s := newUser(t)
 	const usage = "usage: microtica api PATH, such as 'microtica api projects'"
 	for why, paths := range map[string][]string{
 		"PATH is empty": {""},

@@ -10,8 +10,7 @@ const idsHint = "run 'microtica project list' to see the projects' ids"
 // TestEnvListFindsItsProject covers the flag, the variable, and what cannot be an id.
 func TestEnvListFindsItsProject(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	api, s := newUser(t)
 	usage := func(message string) wrong { return wrong{"usage.project", message, idsHint, 0} }
 	missing := usage("no project: use --project ID or set MICROTICA_PROJECT_ID")
 	s.wantError(missing, "env", "list")
@@ -49,8 +48,7 @@ func TestAProjectIsOneSegmentOfThePath(t *testing.T) {
 	const null = "the id is null: what was to supply it found nothing; " +
 		"run 'microtica project list'"
 	const placeholder = "the id is a placeholder: " + idsHint
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	api, s := newUser(t)
 	for _, test := range []struct{ id, segment, hint string }{
 		{"../me", "..%2Fme", missingHint},
 		{"/", "%2F", missingHint},
@@ -64,6 +62,7 @@ func TestAProjectIsOneSegmentOfThePath(t *testing.T) {
 		{`"5f1c"`, "%225f1c%22", quotes},
 		{"'5f1c", "%275f1c", quotes},
 		{"5f1c`", "5f1c%60", quotes},
+		{`5f1c"`, "5f1c%22", quotes},
 		{`a"b`, "a%22b", missingHint},
 		{"null", "null", null},
 		{"<ID>", "%3CID%3E", placeholder},
@@ -105,9 +104,8 @@ func TestLastDeployedIsUTC(t *testing.T) {
 		stages = append(stages, `{"id":"e","lastDeployed":`+test.json+`}`)
 		table += "e   -     -       " + test.shown + "\n"
 	}
-	api := newFakeAPI(t)
+	api, s := newUser(t)
 	api.answer("/projects/5f1c/details",
 		reply(200, `{"entities":{"stages":[`+strings.Join(stages, ",")+`]}}`))
-	newShell(t, api).with("MICROTICA_TOKEN", testKey).
-		want(result{table, "", 0}, "env", "list", "--project", "5f1c")
+	s.want(result{table, "", 0}, "env", "list", "--project", "5f1c")
 }

@@ -5,22 +5,6 @@ import (
 	"testing"
 )
 
-// TestListsAsJSONKeepWhatTheAPISent covers order, digits, white space and escapes.
-func TestListsAsJSONKeepWhatTheAPISent(t *testing.T) {
-	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	api.answer("/projects", reply(200, ` { "count" : 1 , "projects" : [ { "z" : 1.0 , "a" : `+
-		`[ 1e2 , 123456789012345678901234567890, -0 ] , "<&>" : "\u003c\/\u00e9\"\\\n" , `+
-		`"z" : null , "e" : { } , "l" : [ ] , "t":true,"f":false} ] } `))
-	s.want(result{`[{"z":1.0,"a":[1e2,123456789012345678901234567890,-0],"<&>":"</é\"\\\u000a",` +
-		`"z":null,"e":{},"l":[],"t":true,"f":false}]` + "\n", "", 0}, "project", "list", "--json")
-	api.answer("/projects/5f1c/details",
-		reply(200, `{"entities":{"stages":[{"lastDeployed":1.5e12,"id":"e"}]}}`))
-	s.want(result{`[{"lastDeployed":1.5e12,"id":"e"}]` + "\n", "", 0},
-		"env", "list", "--project", "5f1c", "--json")
-}
-
 // TestAnEmptyListIsNoError prints the header and a note.
 func TestAnEmptyListIsNoError(t *testing.T) {
 	t.Parallel()
@@ -37,21 +21,19 @@ func TestAnEmptyListIsNoError(t *testing.T) {
 	s.want(result{"[]\n", "", 0}, "env", "list", "--json", "--quiet")
 }
 
-// TestAListIsAnArrayOfObjects covers answers of the right shape. (What is not is in
-// TestAnotherServersAnswerIsNotTheAPIs.)
+// TestAListIsAnArrayOfObjects covers answers of the right shape, of which JSON is the list alone.
+// (What is no list is in TestAnotherServersAnswerIsNotTheAPIs.)
 func TestAListIsAnArrayOfObjects(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	deep := `[{"a":` + strings.Repeat("[", 9998) + strings.Repeat("]", 9998) + `}]`
-	for body, list := range map[string]string{
-		` [ ] `:                         "[]",
-		`{"projects":[{}],"next":null}`: "[{}]",
-		`{"projects":[{"id":1}],"projects":[{}]}`: "[{}]",
-		`{"projects":null,"\u0070rojects":[]}`:    "[]",
-		deep:                                      deep,
+	const env, details = "env list --project 5f1c --json", "/projects/5f1c/details"
+	for _, test := range []struct{ args, path, body, list string }{
+		{"project list --json", "/projects", `{"projects":[{"z":1.0}],"next":null}`, `[{"z":1.0}]`},
+		{"project list --json", "/projects", ` [ { } , { } ] `, "[{},{}]"},
+		{"project list --json", "/projects", `{"projects":[],"\u0070rojects":[{}]}`, "[{}]"},
+		{env, details, `{"entities":{"stages":[{"b":1,"a":2}]}}`, `[{"b":1,"a":2}]`},
 	} {
-		api.answer("/projects", reply(200, body))
-		s.want(result{list + "\n", "", 0}, "project", "list", "--json", "--quiet")
+		api, s := newUser(t)
+		api.answer(test.path, reply(200, test.body))
+		s.want(result{test.list + "\n", "", 0}, strings.Fields(test.args)...)
 	}
 }

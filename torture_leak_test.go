@@ -43,7 +43,8 @@ func TestTortureRedirects(t *testing.T) {
 					return rawAnswer(status+" See "+key, message, "Location: "+location)
 				})
 				s := newKeyShell(t, "http://"+api.host+fakePrefix, key, keySources[(i+j+k)%3])
-				args := inForm((i+k)%2 == 0, strings.Fields(strings.Replace(line, "KEY", key, 1))...)
+				words := strings.Fields(strings.Replace(line, "KEY", key, 1))
+				args := inForm((i+k)%2 == 0, words...)
 				code, prints := 6, args[0] == "whoami"
 				if args[0] == "login" {
 					code, prints = 0, true
@@ -67,29 +68,19 @@ func TestTortureRedirects(t *testing.T) {
 }
 
 // reflections are bodies, header lines and whole answers that hold the key: KEY is the key as it
-// is, JSON and ESCAPED as a JSON string may spell it; SECRET, JSECRET and ESECRET are its secret
-// part alone. UPPER and LOWER change the letters.
+// is, in bodies each of spelledInJSON.
 var reflections = struct{ bodies, headers, wire []string }{
 	bodies: []string{
-		`{"message":"no key JSON and JSONJSON"}`,
-		`{"message":"ESCAPED"}`,
-		`{"message":"JSECRET, UPPER, LOWER and ESECRET"}`,
-		`{"message":"` + strings.Repeat("x", 290) + `JSON"}`,
-		`{"projects":[{"id":"JSON","name":"<JSON>","JSON":1,"deep":{"JSON":["JSON"]}}],` +
-			`"via":"apikey","entities":{"stages":[{"id":"JSON","name":"JSON","status":"JSON",` +
-			`"lastDeployed":"JSON","JSON":"JSON"}]}}`,
-		`{"projects":[{"id":"ESCAPED","name":"ESCAPED","ESCAPED":"ESCAPED"}],"via":"ESCAPED",` +
-			`"entities":{"stages":[{"id":"ESCAPED","name":"ESCAPED","status":"ESCAPED"}]}}`,
-		`{"projects":[{"id":"JSECRET","name":"UPPER","LOWER":"ESECRET"}],"via":"LOWER",` +
-			`"entities":{"stages":[{"id":"LOWER","name":"xJSECRETx","status":"UPPER"}]}}`,
+		`{"message":"no key KEY and KEYKEY"}`,
+		`{"message":"` + strings.Repeat("x", 290) + `KEY"}`,
+		`{"projects":[{"id":"KEY","name":"<KEY>","KEY":1,"deep":{"KEY":["KEY"]}}],"via":"KEY",` +
+			`"entities":{"stages":[{"id":"KEY","name":"KEY","status":"KEY","KEY":"KEY"}]}}`,
 		`<html>KEY`,
-		`"JSON"`,
 	},
 	headers: []string{
 		"X-Echo: KEY\r\nSet-Cookie: k=KEY\r\nWWW-Authenticate: Bearer KEY",
-		"TOKEN: x",
 		"Location: http://ELSEWHERE/KEY?KEY",
-		"Location: http://TOKEN.example/",
+		"Location: http://KEY.example/",
 		"Location: http://SECRET.example/",
 		"Location: http://a.example:KEY/",
 		"Retry-After: KEY",
@@ -100,7 +91,6 @@ var reflections = struct{ bodies, headers, wire []string }{
 		"HTTP/1.1 STATUS KEY\r\n\r\n" + projectsBody,
 		"HTTP/1.1 STATUS\r\nKEY \x1b\r\n\r\n",
 		"HTTP/1.1 STATUS\r\nContent-Length: KEY\r\n\r\n{}",
-		"HTTP/1.1 STATUS\r\nTransfer-Encoding: KEY\r\n\r\n{}",
 		"HTTP/1.1 STATUS\r\nTransfer-Encoding: chunked\r\n\r\nKEY\r\n{}\r\n0\r\n\r\n",
 		"HTTP/1.1 STATUS\r\nTransfer-Encoding: chunked\r\nTrailer: X-Key\r\n\r\n" +
 			"2;x\r\n{}\r\n0\r\nX-Key: KEY\r\n\r\n",
@@ -108,24 +98,26 @@ var reflections = struct{ bodies, headers, wire []string }{
 	},
 }
 
+// spelledInJSON returns the ways in which a JSON string may spell a key: whole, its secret part
+// alone, escaped, in other letters.
+func spelledInJSON(key string) []string {
+	secret, escaped := secretOf(key), ""
+	for _, c := range key {
+		escaped += fmt.Sprintf(`\u%04X`, c)
+	}
+	return []string{inJSON(key), escaped, inJSON(secret), inJSON(strings.ToUpper(secret)),
+		inJSON(strings.ToLower(secret))}
+}
+
 // reflecting returns answers of a status that hold the key.
 func reflecting(status, key, elsewhere string) []string {
-	escaped := func(text string) string {
-		var b strings.Builder
-		for _, c := range text {
-			fmt.Fprintf(&b, `\u%04X`, c)
-		}
-		return b.String()
-	}
-	secret := secretOf(key)
 	fill := strings.NewReplacer("STATUS", status, "ELSEWHERE", elsewhere, "KEY", key,
-		"JSON", inJSON(key), "ESCAPED", escaped(key),
-		"JSECRET", inJSON(secret), "ESECRET", escaped(secret), "SECRET", secret,
-		"UPPER", inJSON(strings.ToUpper(secret)), "LOWER", inJSON(strings.ToLower(secret)),
-		"TOKEN", strings.NewReplacer(`"`, "", `\`, "").Replace(key)).Replace
+		"SECRET", secretOf(key)).Replace
 	var answers []string
 	for _, body := range reflections.bodies {
-		answers = append(answers, rawAnswer(status, fill(body)))
+		for _, spelling := range spelledInJSON(key) {
+			answers = append(answers, rawAnswer(status, strings.ReplaceAll(body, "KEY", spelling)))
+		}
 	}
 	for _, header := range reflections.headers {
 		answers = append(answers, rawAnswer(status, projectsBody, fill(header)))
@@ -151,7 +143,7 @@ func TestTortureReflectedKey(t *testing.T) {
 			for k, answer := range answers {
 				api.set(func(string) string { return answer })
 				for l, line := range everyCommand {
-					if !large && (i+j+k+l)%8 != 0 {
+					if !large && (i+j+k+l)%12 != 0 {
 						continue
 					}
 					s := newKeyShell(t, "http://"+api.host, key, keySources[(i+k+l)%3])
@@ -261,24 +253,6 @@ func TestTortureProxies(t *testing.T) {
 		"0 canary hits in %d texts", runs, passed, find.texts)
 }
 
-// TestTorturePlainHTTPPassesAnyProxy holds a key that is not encrypted to this machine.
-func TestTorturePlainHTTPPassesAnyProxy(t *testing.T) {
-	t.Parallel()
-	api, elsewhere := newFakeAPI(t), newRawServer(t, func(net.Conn) {})
-	var env []string
-	for _, name := range []string{"HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"} {
-		env = append(env, name+"=http://"+elsewhere.host)
-	}
-	for _, line := range everyCommand {
-		s := newShell(t, api).save(testKey)
-		got := process(t, s.environ(env...), testKey, strings.Fields(line)...)
-		if got.code != 0 {
-			t.Errorf("%s: %s", line, got)
-		}
-		wantNoRequest(t, line, elsewhere)
-	}
-}
-
 // debugSettings make Go's runtime and library talk about what they do. KEYLOG is a file.
 var debugSettings = []string{
 	"GODEBUG=http2debug=2",
@@ -342,8 +316,7 @@ func TestTortureStackTraces(t *testing.T) {
 		io.Copy(io.Discard, conn)
 	}))
 	traces := 0
-	for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV,
-		syscall.SIGTERM, syscall.SIGINT} {
+	for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 		for _, line := range everyCommand {
 			s := newKeyShell(t, "http://"+api.host, testKey, "stored")
 			p := program{env: watchedEnv(t, s, "GOTRACEBACK=system"), stdin: testKey, dir: s.home}
@@ -351,12 +324,10 @@ func TestTortureStackTraces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			receive(t, asked)
+			<-asked
 			r.Process.Signal(signal)
 			got := r.wait()
-			if strings.Contains(got.stderr, "goroutine ") {
-				traces++
-			}
+			traces += strings.Count(got.stderr, "goroutine 1 ")
 			find.text(fmt.Sprintf("%s after %v", line, signal), got.stdout+got.stderr)
 			find.files(s.home)
 		}

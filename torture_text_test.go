@@ -192,7 +192,7 @@ func TestTortureTextOnTheWire(t *testing.T) {
 	t.Parallel()
 	api := newScripted(t)
 	s := newRawShell(t, api.rawServer)
-	missing := newShell(t, newFakeAPI(t)).with("MICROTICA_TOKEN", testKey)
+	_, missing := newUser(t)
 	answers := 0
 	meet := func(code int, answer string, args ...string) {
 		answers++
@@ -207,8 +207,6 @@ func TestTortureTextOnTheWire(t *testing.T) {
 			rawAnswer("302 Found", "{}", "Location: http://a"+text+"b.example/"+text),
 			rawAnswer("302 Found", "{}", "Location: http://a%"+percent+"b.example/"),
 			rawAnswer("302 Found", "{}", "Location: http://u"+text+"@[fe80::1%25"+text+"]/"),
-			rawAnswer("503 No", "{}", "Retry-After: 1"+text, "Content-Type: a"+text),
-			rawAnswer("500 No", text),
 			"HTTP/1.1 " + text + "\r\n\r\n",
 		} {
 			if large || (i+j)%4 == 0 {
