@@ -265,19 +265,21 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	list("20", 20, 1, wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429})
 }
 
+// after answers with h, but not at once.
+func after(wait time.Duration, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(wait)
+		h(w, r)
+	}
+}
+
 // TestASlowAnswerIsAnnouncedAtATerminal waits for the note, which comes once a command: the second
 // request is as slow as the first.
 func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	t.Parallel()
-	slowly := func(h http.HandlerFunc) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(400 * time.Millisecond)
-			h(w, r)
-		}
-	}
 	api := newFakeAPI(t)
-	api.answer("/projects", slowly(reply(403, "")))
-	api.answer("/me", slowly(reply(200, meBody)))
+	api.answer("/projects", after(400*time.Millisecond, reply(403, "")))
+	api.answer("/me", after(400*time.Millisecond, reply(200, meBody)))
 	const soon = 20 * time.Millisecond
 	notes := func(asJSON bool) string {
 		wait := "waiting for " + api.host() + ", 10 s at most"
@@ -316,10 +318,7 @@ func timeout(host string) wrong {
 func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
-	api.answer("/projects", func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(1200 * time.Millisecond)
-		reply(403, "")(w, r)
-	})
+	api.answer("/projects", after(1200*time.Millisecond, reply(403, "")))
 	api.answer("/me", silence)
 	s := newShell(t, api).save(otherKey)
 	s.stdin, s.verifyLimit = testKey, 2*time.Second
@@ -492,7 +491,6 @@ func failingServers() []failingServer {
 		{"an error cut", answering("HTTP/1.1 401 No\r\nContent-Length: 30\r\n\r\n{}"), bad(cut)},
 		{"a huge length", answering(okLine + "Content-Length: 9223372036854775807\r\n\r\n[]"),
 			bad(cut)},
-		{"a malformed length", answering(okLine + "Content-Length: -2\r\n\r\n[]"), bad(cut)},
 		{"a malformed chunk", answering(chunkedHead + "zz\r\n[]\r\n0\r\n\r\n"), bad(cut)},
 		{"32 MiB and one, with a length", answering(okLine + "Content-Length: 33554433\r\n\r\n[" +
 			blanks(32<<20-1) + "]"), tooLarge},
@@ -500,7 +498,6 @@ func failingServers() []failingServer {
 		{"an error of 33 MiB", answering("HTTP/1.1 500 No\r\n\r\n" + long), tooLarge},
 		{"a header of 70 KB", answering(okLine + "X: " + blanks(70000) + "x\r\n\r\n[]"), bad(cut)},
 		{"1xx without end", answering(early), bad(cut)},
-		{"a status of four digits", answering("HTTP/1.1 2000 OK\r\n\r\n[]"), bad(cut)},
 		{"a control byte in a header", answering(okLine + "X: a\x1b[31m\r\n\r\n[]"), bad(cut)},
 		{"a banner", answering("SSH-2.0-OpenSSH_9.6\x1b[2J\r\n"), bad(cut)},
 		{"a low status", answering("HTTP/1.1 099 No\r\n\r\n"), status(99)},
@@ -859,13 +856,14 @@ func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
 func TestASignalEndsARequest(t *testing.T) {
 	t.Parallel()
 	const refusal = "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"
-	const again = "HTTP/1.1 503 Wait\r\nRetry-After: 8\r\nContent-Length: 0\r\n\r\n"
+	const wait = "HTTP/1.1 503 Wait\r\nContent-Length: 0\r\nRetry-After: "
 	for _, test := range []struct {
 		args    string
 		answers []string // the last does not end
 	}{
 		{"project list", []string{""}},
-		{"project list --quiet", []string{again}},
+		{"project list --quiet", []string{wait + "8\r\n\r\n"}},
+		{"project list --quiet", []string{wait + "0\r\n\r\n", ""}},
 		{"env list --project 5f1c", []string{okLine + "\r\n["}},
 		{"whoami", []string{""}},
 		{"whoami", []string{refusal, ""}},

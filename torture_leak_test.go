@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -179,25 +178,26 @@ func overTLS(certificate tls.Certificate, handle func(net.Conn)) func(net.Conn) 
 	}
 }
 
-// watchedEnv returns the environment of a process whose home and temporary directory are searched
-// afterwards.
-func watchedEnv(t *testing.T, s *shell, more ...string) []string {
-	temp := filepath.Join(s.home, "tmp")
-	if err := os.MkdirAll(temp, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return append(s.environ("TMPDIR="+temp, "TMP="+temp, "TEMP="+temp), more...)
+// process runs the binary with more variables, and looks through what it prints and what it leaves
+// in its home and temporary directory.
+func (s *search) process(user *shell, line string, variables ...string) result {
+	s.t.Helper()
+	home := user.home
+	env := user.environ(append(variables, "TMPDIR="+home, "TMP="+home, "TEMP="+home)...)
+	got := process(s.t, env, testKey, strings.Fields(line)...)
+	s.text(fmt.Sprint(line, variables), got.stdout+got.stderr)
+	s.files(home)
+	return got
 }
 
 // tunnelTo returns a proxy that takes any name for one server's.
 func tunnelTo(host string) func(net.Conn) {
-	return afterRequest(func(conn net.Conn, _ string) {
+	return beginning(okLine+"\r\n", func(conn net.Conn) {
 		to, err := net.Dial("tcp", host)
 		if err != nil {
 			return
 		}
 		defer to.Close()
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
 		go func() {
 			io.Copy(to, conn)
 			to.(*net.TCPConn).CloseWrite()
@@ -228,9 +228,9 @@ func TestTortureProxies(t *testing.T) {
 		for _, line := range everyCommand {
 			s := newKeyShell(t, "https://"+proxiedAPI, testKey, "stored")
 			where, other := "a proxy that "+proxy.name+", "+line, "=http://"+elsewhere.host
-			got := process(t, watchedEnv(t, s, "SSL_CERT_FILE="+ca.file,
-				[]string{"HTTPS_PROXY=", "https_proxy="}[runs%2]+url,
-				"HTTP_PROXY"+other, "ALL_PROXY"+other), testKey, strings.Fields(line)...)
+			variable := []string{"HTTPS_PROXY=", "https_proxy="}[runs%2]
+			got := find.process(s, line, "SSL_CERT_FILE="+ca.file, variable+url,
+				"HTTP_PROXY"+other, "ALL_PROXY"+other)
 			runs++
 			log, connections := server.taken()
 			fails := proxy.want.code != "" && line != "login"
@@ -243,8 +243,7 @@ func TestTortureProxies(t *testing.T) {
 			if strings.HasPrefix(log, "CONNECT "+proxiedAPI+":443 HTTP/1.1\r\n") {
 				passed++
 			}
-			find.text(where, log+got.stdout+got.stderr)
-			find.files(s.home)
+			find.text(where, log)
 			find.heard(api, testKey) // TLS hides even the header
 			wantNoRequest(t, where, elsewhere)
 		}
@@ -285,16 +284,14 @@ func TestTortureDebugSettings(t *testing.T) {
 			}
 			s := newKeyShell(t, base, testKey, keySources[(i+j)%3])
 			keylog := filepath.Join(s.home, "keylog")
-			got := process(t, watchedEnv(t, s, strings.Replace(setting, "KEYLOG", keylog, 1),
-				"SSL_CERT_FILE="+ca.file), testKey, strings.Fields(line)...)
+			got := find.process(s, line, strings.Replace(setting, "KEYLOG", keylog, 1),
+				"SSL_CERT_FILE="+ca.file)
 			runs++
 			// A setting that a newer Go has dropped may end the program before it begins.
 			dropped := strings.Contains(got.stderr, "GODEBUG") && got.stdout == ""
 			if got.code != 0 && !dropped {
 				t.Errorf("%s, %s: %s", setting, line, got)
 			}
-			find.text(setting, got.stdout+got.stderr)
-			find.files(s.home)
 			find.heard(server, testKey)
 		}
 	}
@@ -311,15 +308,15 @@ func TestTortureStackTraces(t *testing.T) {
 	}
 	find := newSearch(t)
 	asked := make(chan bool, 100)
-	api := newRawServer(t, afterRequest(func(conn net.Conn, _ string) {
+	api := newRawServer(t, beginning("", func(conn net.Conn) {
 		asked <- true
-		io.Copy(io.Discard, conn)
+		silent(conn)
 	}))
 	traces := 0
 	for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV} {
 		for _, line := range everyCommand {
 			s := newKeyShell(t, "http://"+api.host, testKey, "stored")
-			p := program{env: watchedEnv(t, s, "GOTRACEBACK=system"), stdin: testKey, dir: s.home}
+			p := program{env: s.environ("GOTRACEBACK=system"), stdin: testKey, dir: s.home}
 			r, err := p.start(t, strings.Fields(line)...)
 			if err != nil {
 				t.Fatal(err)
