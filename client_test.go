@@ -125,7 +125,7 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 		saved   = ".microtica/credentials"
 	)
 	api := newFakeAPI(t)
-	rejected := func(key, source, hint string) wrong {
+	revoked := func(key, source, hint string) wrong {
 		return wrong{"auth.rejected",
 			"the API rejected key " + key + " from " + source + " (HTTP 401): key revoked",
 			hint, 401}
@@ -149,16 +149,16 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 			s.with(file, filepath.Join(s.home, test.file))
 		}
 		source := cmp.Or(test.source, s.credentials())
-		s.wantError(rejected("mic_0ther", source, test.hint), "project", "list")
+		s.wantError(revoked("mic_0ther", source, test.hint), "project", "list")
 	}
 
 	for end, name := range map[string]string{",": "a comma", ";": "a semicolon",
 		`"`: "a quotation mark", "'": "a quotation mark", "`": "a quotation mark"} {
 		ends := "the key ends with " + name + ": "
 		s := newShell(t, api).with(token, testKey+end)
-		s.wantError(rejected("mic_d60bea1d", token, ends+"is that part of it?"), "project", "list")
+		s.wantError(revoked("mic_d60bea1d", token, ends+"is that part of it?"), "project", "list")
 		s.stdin = testKey + end
-		s.want(rejected("mic_d60bea1d", "stdin", ends+"if that is part of it, "+
+		s.want(revoked("mic_d60bea1d", "stdin", ends+"if that is part of it, "+
 			"run 'microtica login --no-verify'").fails("", false), "login")
 	}
 }

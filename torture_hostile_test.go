@@ -37,8 +37,7 @@ type hostileServer struct {
 // endlessServers send more than anybody wants.
 var endlessServers = []hostileServer{
 	{"a gzip bomb", func(conn net.Conn) {
-		head := fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n", len(bomb()))
-		answering(okLine + head + bomb())(conn)
+		answering(okLine + "Content-Encoding: gzip\r\n\r\n" + bomb())(conn)
 	}, 6, ""},
 	{"a body", beginning(okLine+"\r\n[", endless(`{"id":"x","name":"y"},`)), 6, ""},
 	{"chunks", beginning(chunkedHead, endless("10\r\n[[[[[[[[[[[[[[[[\r\n")), 6, ""},
@@ -166,99 +165,82 @@ func filling(status, before, piece, after string) func(net.Conn) {
 func silent(conn net.Conn) { io.Copy(io.Discard, conn) }
 
 // bomb returns a small body that becomes 1 GiB where somebody unpacks it.
-var bomb = sync.OnceValue(func() string {
+func bomb() string {
 	var member bytes.Buffer
 	w := gzip.NewWriter(&member)
 	w.Write(make([]byte, 16<<20))
 	w.Close()
 	return strings.Repeat(member.String(), 64)
-})
-
-// record keeps the most of what was measured, and where that was.
-type record struct {
-	mu               sync.Mutex
-	runs             int
-	peak             int64
-	took             time.Duration
-	largest, longest string
 }
 
-func (r *record) add(where string, peak int64, took time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.runs++
-	if peak > r.peak {
-		r.peak, r.largest = peak, where
-	}
-	if took > r.took {
-		r.took, r.longest = took, where
-	}
-}
-
-// print prints the record as make torture shows it.
-func (r *record) print(t *testing.T, what string, servers int) {
-	if r.peak == 0 && runtime.GOOS != "windows" {
-		t.Error("no memory was measured")
-	}
-	counted(t, "%d runs against %d %s, at most %d MiB (%s) and %.1f s (%s)",
-		r.runs, servers, what, r.peak>>20, r.largest, r.took.Seconds(), r.longest)
+// cost is what a run took.
+type cost struct {
+	name string
+	peak int64
+	time time.Duration
 }
 
 // meet runs a command against a hostile server, as a process, and checks what holds for all: how it
 // ends, how often it asks, what it costs, and that it prints nothing that acts on a terminal.
-func (r *record) meet(t *testing.T, server hostileServer, most int64) {
+func meet(t *testing.T, server hostileServer, most int64) cost {
 	raw := newRawServer(t, server.serve)
 	s := newRawShell(t, raw)
 	p := program{env: s.environ(), stdin: testKey, limit: 90 * time.Second, measured: true}
-	running, err := p.start(t, strings.Fields(cmp.Or(server.line, "project list"))...)
+	r, err := p.start(t, strings.Fields(cmp.Or(server.line, "project list"))...)
 	if err != nil {
 		t.Error(err)
-		return
+		return cost{}
 	}
-	got := running.wait()
-	r.add(server.name, running.peak, running.took)
+	got := r.wait()
 	heavy := most == worstPeak && server.code == 0 &&
 		(got.code == 1 && strings.Contains(got.stderr, "the result of --query") || got.code == 2)
 	prints := got.code == 0 || server.line == "whoami"
 	_, connections := raw.taken()
-	if running.peak > most || running.took > 65*time.Second || got.code != server.code && !heavy ||
+	if r.peak > most || r.took > 65*time.Second || got.code != server.code && !heavy ||
 		connections < 1 || connections > 3 || prints == (got.stdout == "") ||
 		strings.ContainsAny(got.stdout+got.stderr, "\x1b\a\x00") || len(got.stderr) > 4000 {
 		t.Errorf("%s: took %.1f s, %d MiB, %d connections\n%.1000s\nwant exit %d",
-			server.name, running.took.Seconds(), running.peak>>20, connections, got, server.code)
+			server.name, r.took.Seconds(), r.peak>>20, connections, got, server.code)
 	}
+	return cost{server.name, r.peak, r.took}
 }
 
-// everyServer meets servers, some at a time, and prints the record.
-func everyServer(t *testing.T, what string, servers []hostileServer, atATime int, most int64) {
-	var r record
+// meetAll meets servers, some at a time, and prints the highest costs.
+func meetAll(t *testing.T, what string, servers []hostileServer, atATime int, most int64) {
+	costs := make([]cost, len(servers))
 	free := make(chan struct{}, atATime)
 	var all sync.WaitGroup
-	for _, server := range servers {
+	for i, server := range servers {
 		all.Add(1)
 		free <- struct{}{}
 		go func() {
 			defer all.Done()
 			defer func() { <-free }()
-			r.meet(t, server, most)
+			costs[i] = meet(t, server, most)
 		}()
 	}
 	all.Wait()
-	r.print(t, what, len(servers))
+	largest := slices.MaxFunc(costs, func(a, b cost) int { return cmp.Compare(a.peak, b.peak) })
+	longest := slices.MaxFunc(costs, func(a, b cost) int { return cmp.Compare(a.time, b.time) })
+	if largest.peak == 0 && runtime.GOOS != "windows" {
+		t.Error("no memory was measured")
+	}
+	counted(t, "%d %s, at most %d MiB (%s) and %.1f s (%s)", len(servers), what,
+		largest.peak>>20, largest.name, longest.time.Seconds(), longest.name)
 }
 
 // TestTortureHostileServers meets servers that send too much of anything.
 func TestTortureHostileServers(t *testing.T) {
 	t.Parallel()
 	servers := slices.Concat(endlessServers, largeAnswers)
-	everyServer(t, "hostile servers", servers, 2, ordinaryPeak)
+	meetAll(t, "hostile servers", servers, 2, ordinaryPeak)
 }
 
 // TestTortureHeavyQueries runs queries that multiply.
 func TestTortureHeavyQueries(t *testing.T) {
 	t.Parallel()
 	queries := heavyQueries[:times(7, len(heavyQueries))]
-	everyServer(t, "heavy queries", queries, 1, worstPeak)
+	meetAll(t, "heavy queries", queries, 1, worstPeak)
 }
 
 // TestTortureSlowServers waits until the program's own limit. (TestAServerThatFailsIsAskedOnce has
@@ -274,5 +256,5 @@ func TestTortureSlowServers(t *testing.T) {
 			slow = append(slow, hostileServer{server.name, server.serve, 5, ""})
 		}
 	}
-	everyServer(t, "slow servers", slow, len(slow), ordinaryPeak)
+	meetAll(t, "slow servers", slow, len(slow), ordinaryPeak)
 }
