@@ -1,246 +1,255 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// failureOf returns the error for an answer with that status and the message "because", to a
-// request for what, which is a project's details or the projects.
-func failureOf(status int, what, host string) wrong {
-	at, said := fmt.Sprintf(" (HTTP %d)", status), ": because"
-	if status == 304 { // has no body
-		said = ""
-	}
-	const from = "key mic_d60bea1d from MICROTICA_TOKEN"
-	const denied = "the API denies key mic_d60bea1d (from MICROTICA_TOKEN) access to "
-	project := what != "the projects"
-	switch {
-	case status < 400:
-		return wrong{"api.redirect",
-			"the API redirects without saying where" + at + "; redirects are not followed",
-			"set MICROTICA_API_URL to the API's own address", status}
-	case status == 401:
-		return wrong{"auth.rejected", "the API rejected " + from + at + said,
-			"set MICROTICA_TOKEN to a key that works; this one may be expired or revoked", status}
-	case status == 403 && project:
-		return wrong{"api.forbidden", denied + what + at + said,
-			readHint, status}
-	case status == 403:
-		return wrong{"api.forbidden", denied + what + at + said,
-			"name a project: 'microtica env list --project ID'", status}
-	case status == 404 && project:
-		return missingProject("5f1c", missingHint, said)
-	case status == 404:
-		return badAnswer(host, "there is no such path (HTTP 404)", 404)
-	case status == 429:
-		return wrong{"api.rate_limited", "rate limited by the API" + at + said,
-			"try again later", status}
-	case status < 500:
-		return wrong{"api.refused", "the API refused the request for " + what + at + said,
-			"", status}
-	case status < 600:
-		return wrong{"api.server", "the API failed" + at + said, "try again later", status}
-	}
-	return badAnswer(host, fmt.Sprintf("its status is %d", status), status)
+// failing is a range of statuses that make a command fail in the same way.
+type failing struct {
+	command     string // "" for all
+	first, last int
+	tries       int
+	want        wrong
 }
 
-// TestEveryStatusHasItsError goes through all of them on both lists: the error, and how many
-// requests it took.
+// failures are statuses, and the error for each, if the message is "because". The first row that
+// fits holds. STATUS stands for the number, WHAT for what was asked for, HOST for where the API is.
+var failures = []failing{
+	{"", 401, 401, 1, wrong{"auth.rejected",
+		"the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401): because",
+		"set MICROTICA_TOKEN to a key that works; this one may be expired or revoked", 0}},
+	{"project", 403, 403, 1, wrong{"api.forbidden",
+		"the API denies key mic_d60bea1d (from MICROTICA_TOKEN) access to WHAT (HTTP 403): because",
+		"name a project: 'microtica env list --project ID'", 0}},
+	{"", 403, 403, 1, wrong{"api.forbidden",
+		"the API denies key mic_d60bea1d (from MICROTICA_TOKEN) access to WHAT (HTTP 403): because",
+		"give the key read access in Microtica's console", 0}},
+	{"project", 404, 404, 1, badAnswer("HOST", noPath, 0)},
+	{"env", 404, 404, 1, missingProject("5f1c", missingHint, ": because")},
+	{"api", 404, 404, 1, wrong{"api.not_found",
+		"the API has nothing at WHAT (HTTP 404): because",
+		"check the path: it is relative to http://HOST/gateway/v1", 0}},
+	{"", 429, 429, 3, wrong{"api.rate_limited",
+		"rate limited by the API (HTTP 429): because", "try again later", 0}},
+	{"", 502, 504, 3, wrong{"api.server",
+		"the API failed (HTTP STATUS): because", "try again later", 0}},
+	{"", 300, 399, 1, wrong{"api.redirect",
+		"the API redirects without saying where (HTTP STATUS); redirects are not followed",
+		"set MICROTICA_API_URL to the API's own address", 0}},
+	{"", 400, 499, 1, wrong{"api.refused",
+		"the API refused the request for WHAT (HTTP STATUS): because", "", 0}},
+	{"", 500, 599, 1, wrong{"api.server",
+		"the API failed (HTTP STATUS): because", "try again later", 0}},
+	{"", 600, 602, 1, badAnswer("HOST", "its status is STATUS", 0)},
+}
+
+// TestEveryStatusHasItsError goes through all of them: the error, and how many tries it took.
 func TestEveryStatusHasItsError(t *testing.T) {
 	t.Parallel()
-	statuses := []int{600, 700, 999}
-	for status := 300; status <= 599; status++ {
-		statuses = append(statuses, status)
-	}
-	for _, list := range []struct{ path, what, args string }{
-		{"/projects", "the projects", "project list"},
-		{"/projects/5f1c/details", "project 5f1c", "env list --project 5f1c"},
+	for _, request := range []struct{ args, path, what string }{
+		{"project list", "/projects", "the projects"},
+		{"env list --project 5f1c", "/projects/5f1c/details", "project 5f1c"},
+		{"api /a/b%2Fc?d=e", "/a/b%2Fc", "/a/b/c"},
 	} {
-		t.Run(list.what, func(t *testing.T) {
+		t.Run(request.args, func(t *testing.T) {
 			t.Parallel()
-			api := newFakeAPI(t)
+			api, args := newFakeAPI(t), strings.Fields(request.args)
 			s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-			for _, status := range statuses {
-				api.answer(list.path, reply(status, `{"message":"because"}`))
-				tries := 1
-				if status == 429 || status == 502 || status == 503 || status == 504 {
-					tries = 3
-				}
-				want := failureOf(status, list.what, api.host())
-				s.wantTried(tries, want, strings.Fields(list.args)...)
-				if seen := strings.Fields(api.seen()); len(seen) != 2*tries {
-					t.Errorf("HTTP %d: %d requests of two commands", status, len(seen))
-				}
+			for status := 300; status <= 602; status++ {
+				row := failures[slices.IndexFunc(failures, func(f failing) bool {
+					return f.first <= status && status <= f.last &&
+						(f.command == "" || f.command == args[0])
+				})]
+				fill := strings.NewReplacer("STATUS", strconv.Itoa(status), "WHAT", request.what,
+					"HOST", api.host()).Replace
+				want := wrong{row.want.code, fill(row.want.message), fill(row.want.hint), status}
+				api.answer(request.path, reply(status, `{"message":"because"}`))
+				s.wantTried(row.tries, -1, want, args...)
 			}
 		})
 	}
 }
 
-// TestA404IsTheAPIsOnlyInJSON covers bodies that another server sends, where a project may be
-// missing.
-func TestA404IsTheAPIsOnlyInJSON(t *testing.T) {
+// TestAnotherServersAnswerIsNotTheAPIs covers bodies that are not JSON, or of another shape.
+func TestAnotherServersAnswerIsNotTheAPIs(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	for _, body := range []string{"", "<html>Not Found</html>", "[]", "null", `"no"`, "404", "{"} {
-		api.answer("/projects/5f1c/details", reply(404, body))
-		api.answer("/x", reply(404, body))
-		want := badAnswer(api.host(), "there is no such path (HTTP 404)", 404)
-		s.wantError(want, "env", "list", "--project", "5f1c")
-		s.wantError(want, "api", "x")
+	const env, details = "env list --project 5f1c", "/projects/5f1c/details"
+	for _, test := range []struct {
+		args, path string
+		status     int
+		why        string
+		bodies     []string
+	}{
+		{"project list", "/projects", 200, notJSON,
+			[]string{"", "<html>", "[]x"}},
+		{"project list", "/projects", 200, "it has no list of projects",
+			[]string{"null", "1", "{}", `{"projects":{}}`, `{"projects":null}`, `{"Projects":[]}`}},
+		{"project list", "/projects", 200,
+			"its list of projects has an element that is not an object",
+			[]string{`{"projects":[1]}`, `[{},null]`, `[[]]`}},
+		{env, details, 200, "it has no list of environments",
+			[]string{"{}", "[]", `{"entities":[]}`, `{"entities":{}}`, `{"stages":[]}`,
+				`{"entities":{"stages":{}}}`}},
+		{env, details, 200, "its list of environments has an element that is not an object",
+			[]string{`{"entities":{"stages":["production"]}}`}},
+		{env, details, 404, noPath, []string{"", "<html>Not Found</html>", "[]", `"no"`, "{"}},
+		{"api x", "/x", 404, noPath, []string{"", "null"}},
+		{"api x", "/x", 200, notJSON, []string{"<html>"}},
+	} {
+		api, s := newUser(t)
+		want := badAnswer(api.host(), test.why, 0)
+		if test.status != 200 {
+			want.status = test.status
+		}
+		for _, body := range test.bodies {
+			api.answer(test.path, reply(test.status, body))
+			s.wantError(want, strings.Fields(test.args)...)
+		}
 	}
-	api.answer("/projects/5f1c/details", reply(404, "{}"))
-	s.wantError(missingProject("5f1c", missingHint, ""), "env", "list", "--project", "5f1c")
 }
 
 // TestARejectedKeysHintWorksFromHere covers each source, with and without a key to fall back on.
 func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 	t.Parallel()
-	const expired = "; this one may be expired or revoked"
-	const set = "set MICROTICA_TOKEN to a key that works" + expired
-	const setFile = "set MICROTICA_TOKEN_FILE to a file with a key that works" + expired
+	const (
+		token   = "MICROTICA_TOKEN"
+		file    = "MICROTICA_TOKEN_FILE"
+		expired = "; this one may be expired or revoked"
+		set     = "set MICROTICA_TOKEN to a key that works" + expired
+		setFile = "set MICROTICA_TOKEN_FILE to a file with a key that works" + expired
+		saved   = ".microtica/credentials"
+	)
 	api := newFakeAPI(t)
-	rejected := func(key, source, hint string) wrong {
+	revoked := func(key, source, hint string) wrong {
 		return wrong{"auth.rejected",
 			"the API rejected key " + key + " from " + source + " (HTTP 401): key revoked",
 			hint, 401}
 	}
-	s := newShell(t, api).with("MICROTICA_TOKEN", otherKey)
-	s.wantError(rejected("mic_0ther", "MICROTICA_TOKEN", set), "project", "list")
-	s.save("not a key").wantError(rejected("mic_0ther", "MICROTICA_TOKEN", set), "project", "list")
-	s.save(testKey).wantError(rejected("mic_0ther", "MICROTICA_TOKEN",
-		"unset MICROTICA_TOKEN to use the saved key"), "project", "list")
-	s.with("MICROTICA_TOKEN_FILE", s.credentials()).
-		wantError(rejected("mic_0ther", "MICROTICA_TOKEN", set), "project", "list")
-	s.with("MICROTICA_TOKEN", "").save(otherKey) // the key that was rejected is the saved one
-	s.wantError(rejected("mic_0ther", "MICROTICA_TOKEN_FILE", setFile), "project", "list")
-	file := filepath.Join(s.home, "key.txt")
-	writeFile(t, file, otherKey)
-	s.save(testKey).with("MICROTICA_TOKEN_FILE", file)
-	s.wantError(rejected("mic_0ther", "MICROTICA_TOKEN_FILE",
-		"unset MICROTICA_TOKEN_FILE to use the saved key"), "project", "list")
-	s.with("HOME", "", "USERPROFILE", "").
-		wantError(rejected("mic_0ther", "MICROTICA_TOKEN_FILE", setFile), "project", "list")
+	for _, test := range []struct{ token, file, stored, source, hint string }{
+		{otherKey, "", "", token, set},
+		{otherKey, "", "not a key", token, set},
+		{otherKey, "", testKey, token, "unset MICROTICA_TOKEN to use the saved key"},
+		{otherKey, saved, testKey, token, set},
+		{"", saved, otherKey, file, setFile}, // the key that was rejected is the saved one
+		{"", "key.txt", "", file, setFile},
+		{"", "key.txt", testKey, file, "unset MICROTICA_TOKEN_FILE to use the saved key"},
+		{"", "", otherKey, "", "run 'microtica login' with a key that works" + expired},
+	} {
+		s := newShell(t, api).with(token, test.token)
+		if test.stored != "" {
+			s.save(test.stored)
+		}
+		writeFile(t, filepath.Join(s.home, "key.txt"), otherKey)
+		if test.file != "" {
+			s.with(file, filepath.Join(s.home, test.file))
+		}
+		source := cmp.Or(test.source, s.credentials())
+		s.wantError(revoked("mic_0ther", source, test.hint), "project", "list")
+	}
 
-	s = newShell(t, api).save(otherKey)
-	s.wantError(rejected("mic_0ther", s.credentials(),
-		"run 'microtica login' with a key that works"+expired), "project", "list")
-
-	const comma, mark = "a comma", "a quotation mark"
-	for end, name := range map[string]string{",": comma, ";": "a semicolon", `"`: mark, "'": mark,
-		"`": mark} {
-		asked := "the key ends with " + name + ": is that part of it?"
-		s := newShell(t, api).with("MICROTICA_TOKEN", testKey+end)
-		s.wantError(rejected("mic_d60bea1d", "MICROTICA_TOKEN", asked), "project", "list")
-		s = newShell(t, api)
+	for end, name := range map[string]string{",": "a comma", ";": "a semicolon",
+		`"`: "a quotation mark", "'": "a quotation mark", "`": "a quotation mark"} {
+		ends := "the key ends with " + name + ": "
+		s := newShell(t, api).with(token, testKey+end)
+		s.wantError(revoked("mic_d60bea1d", token, ends+"is that part of it?"), "project", "list")
 		s.stdin = testKey + end
-		asked = "the key ends with " + name + ": if that is part of it, " +
-			"run 'microtica login --no-verify'"
-		s.want(rejected("mic_d60bea1d", "stdin", asked).fails("", false), "login")
+		s.want(revoked("mic_d60bea1d", "stdin", ends+"if that is part of it, "+
+			"run 'microtica login --no-verify'").fails("", false), "login")
 	}
 }
 
-// TestARedirectNamesItsHost covers the ways to point elsewhere. (The torture suite holds that
-// nothing is sent there.)
+// redirectPlaces are values of Location, and where messages say that they lead. NEAR and FAR are
+// servers that must hear nothing, API is the API itself, KEY the key.
+var redirectPlaces = []struct{ location, says string }{
+	{"http://NEAR/gateway/v1/projects", "to NEAR"},
+	{"https://FAR", "to FAR"},
+	{"//NEAR/x", "to NEAR"},
+	{"http://user:hunter2@NEAR/?key=KEY#KEY", "to NEAR"},
+	{"http://API/gateway/v1/projects", "to API"},
+	{"/gateway/v1/elsewhere", "to API"},
+	{"projects/", "to API"},
+	{"", "without saying where"},
+	{"http://127.0.0.1:999999/", "to 127.0.0.1:999999"},
+	{"https://KEY.example/", "to mic_d60bea1d_….example"},
+	{"https://evil.example\u202e/", `to evil.example\u202e`},
+	{"https://" + strings.Repeat("a", 301) + "/", "to " + strings.Repeat("a", 300) + "…"},
+	{"http://[::1", "without saying where"},
+	{"http://NEAR/%zz", "without saying where"},
+	{"javascript:alert(1)", "without saying where"},
+	{"file:///etc/passwd", "without saying where"},
+}
+
+// TestARedirectNamesItsHost covers the ways to point elsewhere. (The torture suite follows up each
+// with every status and every command.)
 func TestARedirectNamesItsHost(t *testing.T) {
 	t.Parallel()
-	target := newRawServer(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"))
-	port := target.host[strings.Index(target.host, ":"):]
-	api := newFakeAPI(t)
+	near, api := newRawServer(t, silent), newFakeAPI(t)
 	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	for i, to := range []struct{ location, says string }{
-		{"http://" + target.host + "/projects", "to " + target.host},
-		{"http://localhost" + port + "/", "to localhost" + port},
-		{"//" + target.host + "/projects", "to " + target.host},
-		{"https://" + target.host, "to " + target.host},
-		{"http://user:hunter2@" + target.host + "/?token=x", "to " + target.host},
-		{api.base() + "/projects/5f1c/details", "to " + api.host()},
-		{"/projects/5f1c/details", "to " + api.host()},
-		{"5f1c", "to " + api.host()},
-		{"?", "to " + api.host()},
-		{"https://" + testKey + ".example/", "to mic_d60bea1d_….example"},
-		{"https://evil.example\u202e/", `to evil.example\u202e`},
-		{"https://" + strings.Repeat("a", 1000) + "/", "to " + strings.Repeat("a", 300) + "…"},
-		{"http://[::1", "without saying where"},
-		{"https://%zz/", "without saying where"},
-		{":", "without saying where"},
-		{"mailto:ana@example.test", "without saying where"},
-		{"https:///projects", "without saying where"},
-		{"", "without saying where"},
-	} {
-		status := []int{300, 301, 302, 303, 307, 308, 399}[i%7]
-		api.answer("/projects", reply(status, "", "Location", to.location))
-		s.wantError(wrong{"api.redirect",
-			fmt.Sprintf("the API redirects %s (HTTP %d); redirects are not followed",
-				to.says, status),
-			"set MICROTICA_API_URL to the API's own address", status}, "project", "list")
-		seen, there := api.seen(), target.connections.Load()
-		if seen != "/projects /projects" || there != 0 {
-			t.Fatalf("Location %q: requests %q, and %d there", to.location, seen, there)
+	fill := strings.NewReplacer("NEAR", near.host, "FAR", near.host, "API", api.host(),
+		"KEY", testKey)
+	for _, to := range redirectPlaces {
+		api.answer("/projects", reply(307, "", "Location", fill.Replace(to.location)))
+		s.wantError(wrong{"api.redirect", "the API redirects " + fill.Replace(to.says) +
+			" (HTTP 307); redirects are not followed",
+			"set MICROTICA_API_URL to the API's own address", 307}, "project", "list")
+		if seen := api.seen(); seen != "/projects /projects" {
+			t.Errorf("Location %q: requests %q", to.location, seen)
 		}
+		wantNoRequest(t, to.location, near)
 	}
 }
+
+const refusedList = "the API refused the request for the projects (HTTP 400): "
 
 // TestAReflectedKeyIsReplaced sends the key back in text, in names and in messages. (The torture
 // suite sends it back everywhere.)
 func TestAReflectedKeyIsReplaced(t *testing.T) {
 	t.Parallel()
-	const shown = "mic_d60bea1d_…"
-	const refused = "the API refused the request for the projects (HTTP 400): "
-	escaped := strings.NewReplacer("m", `\u006d`, "_", `\u005F`).Replace(testKey)
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	for _, key := range []string{testKey, escaped} {
-		api.answer("/projects", reply(200,
-			`[{"id":"`+key+`","name":"<`+key+key+`>","`+key+`":["`+key+`"]}]`))
-		s.want(result{"ID              NAME\n" + shown + "  <" + shown + shown + ">\n", "", 0},
-			"project", "list")
-		s.want(result{`[{"id":"` + shown + `","name":"<` + shown + shown + `>","` + shown +
-			`":["` + shown + `"]}]` + "\n", "", 0}, "project", "list", "--json")
-		api.answer("/projects", reply(400, `{"message":"no `+key+`"}`))
-		s.wantError(wrong{"api.refused", refused + "no " + shown, "", 400}, "project", "list")
-		api.answer("/projects", reply(403, `{"message":"no"}`))
-		api.answer("/me", reply(403, `{"message":"no `+key+`"}`))
-		line, _, _ := strings.Cut(s.run("whoami").stderr, "\n")
-		if !strings.HasSuffix(line, "(HTTP 403): no "+shown) {
-			t.Errorf("whoami: %s", line)
-		}
-	}
+	api, s := newUser(t)
+	hidden := strings.NewReplacer(testKey, testPrefix+"_…")
+	list := `[{"id":"KEY","name":"<KEYKEY>","KEY":["KEY"]}]`
+	list = strings.ReplaceAll(list, "KEY", testKey)
+	api.answer("/projects", reply(200, list))
+	s.want(result{hidden.Replace("ID              NAME\n" + testKey + "  <" + testKey + testKey +
+		">\n"), "", 0}, "project", "list")
+	s.want(result{hidden.Replace(list) + "\n", "", 0}, "project", "list", "--json")
 	// Nothing is left of a key that would be cut, where what is before it becomes shorter.
-	api.answer("/projects", reply(400, `{"message":"`+strings.Repeat(testKey+" ", 30)+`"}`))
-	said := prefix(strings.Repeat(shown+" ", 30), 300) + "…"
-	s.wantError(wrong{"api.refused", refused + said, "", 400}, "project", "list")
+	for _, message := range []string{"no " + testKey, strings.Repeat(testKey+" ", 30)} {
+		api.answer("/projects", reply(400, `{"message":"`+message+`"}`))
+		said := hidden.Replace(message)
+		if short := prefix(said, 300); short != said {
+			said = short + "…"
+		}
+		s.wantError(wrong{"api.refused", refusedList + said, "", 400}, "project", "list")
+	}
 }
 
 // TestAnAPIsMessageIsBoundedAndHarmless covers what comes after the status.
 func TestAnAPIsMessageIsBoundedAndHarmless(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	for _, test := range []struct{ body, said string }{
-		{`{"message":"` + strings.Repeat("é", 300) + `"}`, ": " + strings.Repeat("é", 300)},
-		{`{"message":"` + strings.Repeat("é", 301) + `"}`, ": " + strings.Repeat("é", 300) + "…"},
-		{`{"message":"` + strings.Repeat("a", 297) + `\n"}`,
-			": " + strings.Repeat("a", 297) + `\x0…`},
-		{`{"message":"a\nerror: b\u001b[31m\u202e\u0000"}`, `: a\x0aerror: b\x1b[31m\u202e\x00`},
-		{"{\"message\":\"a\xff\u0085\"}", `: a\xff\u0085`},
-		{`{"message":"a","message":"b"}`, ": b"},
-		{`{"message":""}`, ""},
-		{`{"message":["a"]}`, ""},
-		{`{"message":null}`, ""},
-		{`{"error":"a"}`, ""},
-		{`["a"]`, ""},
-		{`"a"`, ""},
-		{`{"message":"a"} trailing`, ""},
-		{`<html>a</html>`, ""},
-		{``, ""},
+	api, s := newUser(t)
+	accents := strings.Repeat("é", 300)
+	for message, said := range map[string]string{
+		accents:                             accents,
+		accents + "é":                       accents + "…",
+		strings.Repeat("a", 297) + `\n`:     strings.Repeat("a", 297) + `\x0…`,
+		`a\nerror: b\u001b[31m\u202e\u0000`: `a\x0aerror: b\x1b[31m\u202e\x00`,
+		"a\xff\u0085":                       `a\xff\u0085`,
+		`a","message":"b`:                   "b",
 	} {
-		api.answer("/projects", reply(500, test.body))
-		s.wantError(wrong{"api.server", "the API failed (HTTP 500)" + test.said,
-			"try again later", 500}, "project", "list")
+		api.answer("/projects", reply(400, `{"message":"`+message+`"}`))
+		s.wantError(wrong{"api.refused", refusedList + said, "", 400}, "project", "list")
+	}
+	for _, body := range []string{`{"message":""}`, `{"message":["a"]}`, `{"error":"a"}`, `["a"]`,
+		`{"message":"a"} trailing`, "<html>a</html>", ""} {
+		api.answer("/projects", reply(400, body))
+		unsaid := strings.TrimSuffix(refusedList, ": ")
+		s.wantError(wrong{"api.refused", unsaid, "", 400}, "project", "list")
 	}
 }
 

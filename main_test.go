@@ -403,6 +403,12 @@ func newShell(t testing.TB, api *fakeAPI) *shell {
 	return s
 }
 
+// newUser returns a fake API, and a shell that has a key for it.
+func newUser(t testing.TB) (*fakeAPI, *shell) {
+	api := newFakeAPI(t)
+	return api, newShell(t, api).with("MICROTICA_TOKEN", testKey)
+}
+
 // shellIn returns a shell with a home directory that is there already.
 func shellIn(t testing.TB, home string) *shell {
 	return &shell{

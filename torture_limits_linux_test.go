@@ -5,35 +5,25 @@ import (
 	"testing"
 )
 
-// copies returns a query that makes 2^n copies of a text of the answer: the text has an escape, so
-// that they cannot share the answer's bytes.
-func copies(n int) string { return "[@]" + doublings(n) + "|[][].a" }
-
 // TestMemoryLimitIsAnErrorLikeAnyOther holds what the user sees, and that a pipe that nobody reads
 // does not hold up the end.
 func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
+	api, s := newUser(t)
 	api.answer("/projects", reply(200, `[{"a":"`+strings.Repeat("x", 1<<20)+`\u0041"}]`))
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	r := s.prepare(t, "project", "list", "--query", copies(12), "--json")
-	r.start().cmd.Wait()
-	stderr := r.stderr.String()
-	if r.cmd.ProcessState.ExitCode() != 1 || r.stdout.Len() > 0 ||
-		!strings.HasPrefix(stderr, `{"error":{"code":"limit.memory","message":"the API's `) ||
-		!strings.HasSuffix(stderr, `"retryable":false,"exitCode":1}}`+"\n") {
-		t.Errorf("%v: %q", r.cmd.ProcessState, stderr)
+	line := []string{"project", "list", "--json", "--query", manyCopies}
+	want := wrong{"limit.memory", "the API's answer, or the result of --query, " +
+		"needs more than 512 MiB of memory", "simplify --query, or check MICROTICA_API_URL", 0}
+	if got := process(t, s.environ(), "", line...); got != want.fails("", true) {
+		t.Errorf("%.1000s", got)
 	}
-
-	blocked := newDeafPipe(t).fill()
-	p := program{env: s.environ(), stderr: blocked.writer, measured: true}
-	measured, err := p.start(t, "project", "list", "--query", copies(12))
+	blocked := program{env: s.environ(), stderr: newDeafPipe(t).fill().writer, measured: true}
+	r, err := blocked.start(t, line...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := measured.wait()
-	if got.code != 1 || measured.peak > 560<<20 {
-		t.Errorf("with a blocked stderr: exit %d, %d MiB", got.code, measured.peak>>20)
+	if got := r.wait(); got.code != 1 || r.peak > worstPeak {
+		t.Errorf("with a blocked stderr: exit %d, %d MiB", got.code, r.peak>>20)
 	}
 }
 
@@ -41,11 +31,10 @@ func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 // needs any more are let go, even where the user has turned the collector off.
 func TestGarbageIsCollectedBeforeTheLimit(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
+	api, s := newUser(t)
 	api.answer("/projects", reply(200, `[{"a":"`+strings.Repeat("x", 5<<18)+`\u0041"}]`))
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey, "GOGC", "off")
 	query := "[0].[" + strings.Repeat("length(a),", 999) + "length(a)] | [0]"
-	got := program{env: s.environ()}.run(t, "project", "list", "--query", query)
+	got := process(t, s.environ("GOGC=off"), "", "project", "list", "--query", query)
 	if want := (result{"1310721\n", "", 0}); got != want {
 		t.Errorf("got %.300s, want %s", got, want)
 	}

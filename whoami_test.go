@@ -3,136 +3,97 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 )
 
-// answerRow is what the API says of a key, and what whoami and login make of that.
-type answerRow struct {
-	name           string
-	projects, me   http.HandlerFunc
-	requests       string // of whoami; login never repeats one
-	reach, visible string
-	accepted       string
-	saves          string // "verified", "limited", "unchecked", or "" for what login refuses
-	failing        string // the message of a request that fails to the last try, if it is repeated
-	wrong          *wrong
+const (
+	no         = `{"message":"no"}`
+	busy       = "the API failed (HTTP 503): no"
+	limited    = "rate limited by the API (HTTP 429): no"
+	ended      = "HOST closed the connection without answering"
+	noPath     = "there is no such path (HTTP 404)"
+	limitedKey = "key mic_d60bea1d has no project-wide read access"
+)
+
+// rejected is the error for a key that does not work.
+func rejected(status int, said string) wrong {
+	return wrong{"auth.rejected",
+		fmt.Sprintf("the API rejected key mic_d60bea1d from SOURCE (HTTP %d): %s", status, said),
+		"set SOURCE to a key that works; this one may be expired or revoked", status}
 }
 
-// The requests of whoami.
-const (
-	once       = "/projects"
-	thrice     = "/projects /projects /projects"
-	both       = "/projects /me"
-	bothThrice = "/projects /me /me /me"
-)
+// undecided is the error for a key that may lack access to the projects, or not work at all.
+func undecided(source, why string) wrong {
+	return wrong{"api.forbidden", "key mic_d60bea1d from " + source + " has no project-wide read " +
+		"access, or does not work at all: GET /projects was refused (HTTP 403), " +
+		"and GET /me failed: " + why, "check the key's permissions in Microtica's console", 403}
+}
 
-const (
-	no        = `{"message":"no"}`
-	busy      = "the API failed (HTTP 503): no"
-	limited   = "rate limited by the API (HTTP 429): no"
-	ended     = "HOST closed the connection without answering"
-	noPath    = "there is no such path (HTTP 404)"
-	notTheAPI = "the answer from HOST is not the API's: "
-)
+// unchecked is login's warning for a key that it could not try.
+func unchecked(why string) string {
+	return "the key was not checked: " + why + "; run 'microtica whoami' later"
+}
+
+// answerRow is what the API says of a key, and what whoami and login make of that.
+type answerRow struct {
+	name         string
+	projects, me http.HandlerFunc
+	reachable    string // these are the report of whoami
+	accepted     string
+	visible      string
+	saved        string // by login: "verified", "limited", "unchecked", or "" for not at all
+	tries        int    // of whoami's last request; login never repeats one
+	failing      string // the message before another try
+	want         wrong  // nothing where the key works
+}
 
 // answerRows returns the rows of the contract's tables for login and whoami. HOST and SOURCE stand
 // for what differs from run to run.
 func answerRows() []answerRow {
-	return slices.Concat(settledRows(), unclearRows(), otherRows())
-}
-
-// settledRows are the answers after which it is known whether the key works.
-func settledRows() []answerRow {
-	accepted := func(name string, projects http.HandlerFunc, visible string) answerRow {
-		return answerRow{name, projects, nil, once, "true", visible, "true", "verified", "", nil}
-	}
-	known := func(name string, me http.HandlerFunc) answerRow {
-		return answerRow{name, reply(403, no), me, both, "true", "0", "true", "limited", "", nil}
-	}
-	rejected := func(name string, projects, me http.HandlerFunc, status int,
-		said string) answerRow {
-		requests := once
-		if me != nil {
-			requests = both
-		}
-		return answerRow{name, projects, me, requests, "true", "null", "false", "", "",
-			&wrong{"auth.rejected",
-				fmt.Sprintf("the API rejected key mic_d60bea1d from SOURCE (HTTP %d)%s",
-					status, said),
-				"set SOURCE to a key that works; this one may be expired or revoked", status}}
-	}
+	denied := reply(403, no)
+	unclear := func(why string) wrong { return undecided("SOURCE", why) }
 	return []answerRow{
-		accepted("2xx", reply(200, projectsBody), "2"),
-		accepted("2xx, none", reply(200, `{"projects":[]}`), "0"),
-		accepted("2xx, the bare array", reply(200, `[{},{},{}]`), "3"),
-		accepted("201", reply(201, projectsBody), "2"),
-		known("403, me 2xx", reply(200, meBody)),
-		known("403, me a user", reply(200, `{"via":"user","userId":"u1"}`)),
-		rejected("401", reply(401, no), nil, 401, ": no"),
-		rejected("401, not JSON", reply(401, "<html>"), nil, 401, ""),
-		rejected("403, me 401", reply(403, no), reply(401, no), 401, ": no"),
-		rejected("403, me 403", reply(403, no), reply(403, `{"message":"never"}`), 403, ": never"),
-	}
-}
+		{"2xx", reply(200, projectsBody), nil, "true", "true", "2", "verified", 1, "", wrong{}},
+		{"201, a bare array", reply(201, "[{},{},{}]"), nil, "true", "true", "3", "verified", 1, "",
+			wrong{}},
+		{"2xx, none", reply(200, "[]"), nil, "true", "true", "0", "verified", 1, "", wrong{}},
+		{"403, me 2xx", denied, reply(200, meBody), "true", "true", "0", "limited", 1, "", wrong{}},
+		{"403, me a user", denied, reply(200, `{"via":"user"}`), "true", "true", "0", "limited", 1,
+			"", wrong{}},
+		{"401", reply(401, no), nil, "true", "false", "null", "", 1, "", rejected(401, "no")},
+		{"403, me 401", denied, reply(401, no), "true", "false", "null", "", 1, "",
+			rejected(401, "no")},
+		{"403, me 403", denied, reply(403, `{"message":"never"}`), "true", "false", "null", "", 1,
+			"", rejected(403, "never")},
 
-// unclearRows are the answers after which the key has no project-wide access, or does not work.
-func unclearRows() []answerRow {
-	unclear := func(name string, me http.HandlerFunc, requests, failing, why string) answerRow {
-		w := &wrong{"api.forbidden", "key mic_d60bea1d from SOURCE has no project-wide read " +
-			"access, or does not work at all: GET /projects was refused (HTTP 403), " +
-			"and GET /me failed: " + why,
-			"check the key's permissions in Microtica's console", 403}
-		return answerRow{name, reply(403, no), me, requests, "true", "null", "null", "unchecked",
-			failing, w}
-	}
-	return []answerRow{
-		unclear("403, me 404", reply(404, no), both, "", notTheAPI+noPath),
-		unclear("403, me 400", reply(400, no), both, "",
-			"the API refused the request for the key's own record (HTTP 400): no"),
-		unclear("403, me 500", reply(500, no), both, "", "the API failed (HTTP 500): no"),
-		unclear("403, me 503", reply(503, no), bothThrice, busy, busy),
-		unclear("403, me 429", reply(429, no), bothThrice, limited, limited),
-		unclear("403, me 302", reply(302, no, "Location", "/login"), both, "",
-			"the API redirects to HOST (HTTP 302); redirects are not followed"),
-		unclear("403, me not JSON", reply(200, "<html>"), both, "", notTheAPI+notJSON),
-		unclear("403, me says nothing", reply(200, "{}"), both, "",
-			notTheAPI+"it does not say whose the key is"),
-		unclear("403, me hangs up", hangUp, bothThrice, ended, ended),
-	}
-}
+		{"403, me 400", denied, reply(400, no), "true", "null", "null", "unchecked", 1, "",
+			unclear("the API refused the request for the key's own record (HTTP 400): no")},
+		{"403, me 404", denied, reply(404, no), "true", "null", "null", "unchecked", 1, "",
+			unclear(badAnswer("HOST", noPath, 0).message)},
+		{"403, me 503", denied, reply(503, no), "true", "null", "null", "unchecked", 3, busy,
+			unclear(busy)},
+		{"403, me says nothing", denied, reply(200, "{}"), "true", "null", "null", "unchecked", 1,
+			"", unclear(badAnswer("HOST", "it does not say whose the key is", 0).message)},
+		{"403, me hangs up", denied, hangUp, "true", "null", "null", "unchecked", 3, ended,
+			unclear(ended)},
 
-// otherRows are the answers that say nothing about the key.
-func otherRows() []answerRow {
-	other := func(name string, h http.HandlerFunc, requests, reach, failing string,
-		w wrong) answerRow {
-		return answerRow{name, h, nil, requests, reach, "null", "null", "unchecked", failing, &w}
-	}
-	bad := func(why string, status int) wrong { return badAnswer("HOST", why, status) }
-	server := func(status int) wrong {
-		return wrong{"api.server", fmt.Sprintf("the API failed (HTTP %d): no", status),
-			"try again later", status}
-	}
-	return []answerRow{
-		other("another 4xx", reply(400, no), once, "true", "", wrong{"api.refused",
-			"the API refused the request for the projects (HTTP 400): no", "", 400}),
-		other("404", reply(404, no), once, "false", "", bad(noPath, 404)),
-		other("429", reply(429, no), thrice, "true", limited,
-			wrong{"api.rate_limited", limited, "try again later", 429}),
-		other("500", reply(500, no), once, "true", "", server(500)),
-		other("503", reply(503, no), thrice, "true", busy, server(503)),
-		other("599", reply(599, no), once, "true", "", server(599)),
-		other("302", reply(302, no, "Location", "https://portal.example/login"), once, "false", "",
-			wrong{"api.redirect",
+		{"400", reply(400, no), nil, "true", "null", "null", "unchecked", 1, "",
+			wrong{"api.refused", refusedList + "no", "", 400}},
+		{"404", reply(404, no), nil, "false", "null", "null", "unchecked", 1, "",
+			badAnswer("HOST", noPath, 404)},
+		{"429", reply(429, no), nil, "true", "null", "null", "unchecked", 3, limited,
+			wrong{"api.rate_limited", limited, "try again later", 429}},
+		{"503", reply(503, no), nil, "true", "null", "null", "unchecked", 3, busy,
+			wrong{"api.server", busy, "try again later", 503}},
+		{"302", reply(302, no, "Location", "https://portal.example/login"), nil, "false", "null",
+			"null", "unchecked", 1, "", wrong{"api.redirect",
 				"the API redirects to portal.example (HTTP 302); redirects are not followed",
-				"set MICROTICA_API_URL to the API's own address", 302}),
-		other("above 599", reply(600, no), once, "false", "", bad("its status is 600", 600)),
-		other("not JSON", reply(200, "<html>sign in</html>"), once, "false", "", bad(notJSON, 0)),
-		other("another's JSON", reply(200, `{"ok":true}`), once, "false", "",
-			bad("it has no list of projects", 0)),
-		other("no answer", hangUp, thrice, "false", ended,
-			wrong{"network.connect", ended, "try again later", 0}),
+				"set MICROTICA_API_URL to the API's own address", 302}},
+		{"not JSON", reply(200, "<html>"), nil, "false", "null", "null", "unchecked", 1, "",
+			badAnswer("HOST", notJSON, 0)},
+		{"no answer", hangUp, nil, "false", "null", "null", "unchecked", 3, ended,
+			wrong{"network.connect", ended, "try again later", 0}},
 	}
 }
 
@@ -144,27 +105,22 @@ func (row answerRow) start(t *testing.T) (*fakeAPI, answerRow) {
 		api.answer("/me", row.me)
 	}
 	row.failing = strings.ReplaceAll(row.failing, "HOST", api.host())
-	if row.wrong != nil {
-		w := *row.wrong
-		w.message = strings.ReplaceAll(w.message, "HOST", api.host())
-		row.wrong = &w
-	}
+	row.want.message = strings.ReplaceAll(row.want.message, "HOST", api.host())
 	return api, row
 }
 
-// compare checks what a command line left, and what it asked for.
-func (row answerRow) compare(t *testing.T, args []string, got, want result, seen, requests string) {
+// compare checks what a command line left, and what it asked for, the last request so many times.
+func (row answerRow) compare(t *testing.T, args string, got, want result, seen string, tries int) {
 	t.Helper()
-	if got != want {
-		t.Errorf("%s: microtica %s\n got %s\nwant %s", row.name, strings.Join(args, " "), got, want)
+	requests := strings.Repeat(" /projects", tries)
+	if row.me != nil {
+		requests = " /projects" + strings.Repeat(" /me", tries)
 	}
-	if seen != requests {
-		t.Errorf("%s: microtica %s asked for %q, want %q",
-			row.name, strings.Join(args, " "), seen, requests)
+	if got != want || " "+seen != requests {
+		t.Errorf("%s: microtica %s asked for %q, want%q\n got %s\nwant %s",
+			row.name, args, seen, requests, got, want)
 	}
 }
-
-const limitedKey = "key mic_d60bea1d has no project-wide read access"
 
 // TestWhoamiReportsWhatTheAPISaysOfAKey holds the report, the error behind it and the requests to
 // the table.
@@ -173,96 +129,69 @@ func TestWhoamiReportsWhatTheAPISaysOfAKey(t *testing.T) {
 	for _, row := range answerRows() {
 		api, row := row.start(t)
 		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-		text := reportOf(row.reach, strings.Replace(row.visible, "null", "unknown", 1))
-		object := fmt.Sprintf(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d",`+
-			`"source":"MICROTICA_TOKEN","apiUrl":"%s","apiReachable":%s,"keyAccepted":%s,`+
-			`"projectsVisible":%s}`+"\n", api.base(), row.reach, row.accepted, row.visible)
-		for _, flags := range []string{"", "--json", "--quiet", "--json --quiet"} {
-			asJSON, quiet := strings.Contains(flags, "json"), strings.Contains(flags, "quiet")
-			args := strings.Fields("whoami " + flags)
+		for _, args := range []string{"whoami", "whoami --json", "whoami --quiet"} {
+			asJSON, quiet := args == "whoami --json", args == "whoami --quiet"
 			s.waits = nil
-			got, seen := s.run(args...), api.seen()
-			want := result{text, "", 0}
+			got := s.run(strings.Fields(args)...)
+			want := result{reportOf(row.reachable,
+				strings.Replace(row.visible, "null", "unknown", 1)), "", 0}
 			if asJSON {
-				want.stdout = object
+				want.stdout = fmt.Sprintf(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d",`+
+					`"source":"MICROTICA_TOKEN","apiUrl":"%s","apiReachable":%s,"keyAccepted":%s,`+
+					`"projectsVisible":%s}`+"\n",
+					api.base(), row.reachable, row.accepted, row.visible)
 			}
-			if row.wrong != nil {
-				w := row.wrong.from("MICROTICA_TOKEN")
-				if row.failing != "" {
+			if row.want.code != "" {
+				w := row.want.from("MICROTICA_TOKEN")
+				if row.tries > 1 {
 					w.message += " (tried 3 times)"
 				}
 				want = w.fails(want.stdout, asJSON)
 			}
-			if row.saves == "limited" && !quiet {
+			if row.saved == "limited" && !quiet {
 				want.stderr = notice("note", "key.limited", limitedKey, asJSON)
 			}
 			if !quiet {
 				want.stderr = s.retryNotes(row.failing, asJSON) + want.stderr
 			}
-			row.compare(t, args, got, want, seen, row.requests)
+			row.compare(t, args, got, want, api.seen(), row.tries)
 		}
 	}
 }
 
-// unchecked is login's warning for a key that it could not try.
-func unchecked(why string) string {
-	return "the key was not checked: " + why + "; run 'microtica whoami' later"
-}
-
 // TestLoginSavesWhatTheAPIDoesNotReject holds what login saves and says, and its requests, to the
-// table. It never repeats a request.
+// table.
 func TestLoginSavesWhatTheAPIDoesNotReject(t *testing.T) {
 	t.Parallel()
 	for _, row := range answerRows() {
 		api, row := row.start(t)
-		requests := once
-		if row.me != nil {
-			requests = both
-		}
-		s := newShell(t, api).save(otherKey + "\n")
-		s.stdin = testKey
-		if row.saves == "" {
-			w := *row.wrong
-			w.hint = "check the key in Microtica's console, " +
-				"or save it all the same with 'microtica login --no-verify'"
-			args := []string{"login"}
-			row.compare(t, args, s.run(args...), w.from("stdin").fails("", false),
-				api.seen(), requests)
-			args = []string{"login", "--json", "--token", testKey}
-			row.compare(t, args, s.run(args...), w.from("--token").fails("", true),
-				api.seen(), requests)
-			s.wantStored(otherKey + "\n")
-			continue
-		}
-		for _, asJSON := range []bool{false, true} {
-			args := []string{"login"}
+		for args, source := range map[string]string{
+			"login":                           "stdin",
+			"login --json --token " + testKey: "--token",
+		} {
+			s, asJSON := newShell(t, api).save(otherKey+"\n"), source == "--token"
+			s.stdin = testKey
+			stored, w := testKey, row.want.from(source)
 			want := result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
 			if asJSON {
-				args = append(args, "--json")
 				want.stdout = fmt.Sprintf(`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":%s,`+
-					`"verified":%v}`+"\n", quoted(s.credentials()), row.saves != "unchecked")
+					`"verified":%t}`+"\n", quoted(s.credentials()), row.saved != "unchecked")
 			}
-			switch row.saves {
+			switch row.saved {
 			case "limited":
 				want.stderr = notice("note", "key.limited", limitedKey, asJSON)
 			case "unchecked":
-				want.stderr = notice("warning", "key.unchecked",
-					unchecked(row.wrong.from("stdin").message), asJSON)
+				want.stderr = notice("warning", "key.unchecked", unchecked(w.message), asJSON)
+			case "":
+				stored, w.hint = otherKey, "check the key in Microtica's console, "+
+					"or save it all the same with 'microtica login --no-verify'"
+				want = w.fails("", asJSON)
 			}
-			row.compare(t, args, s.run(args...), want, api.seen(), requests)
-			s.wantStored(testKey + "\n")
+			row.compare(t, args, s.run(strings.Fields(args)...), want, api.seen(), 1)
+			s.wantStored(stored + "\n")
+			if s.waits != nil {
+				t.Errorf("%s: login waited %v", row.name, s.waits)
+			}
 		}
-		if s.waits != nil {
-			t.Errorf("%s: login waited %v", row.name, s.waits)
-		}
-	}
-}
-
-// TestWhoamiNeedsNoProject sets a project that no command could use.
-func TestWhoamiNeedsNoProject(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, newFakeAPI(t)).with("MICROTICA_TOKEN", testKey, "MICROTICA_PROJECT_ID", "..")
-	if got := s.run("whoami"); got.code != 0 || got.stderr != "" {
-		t.Error(got)
 	}
 }
