@@ -16,22 +16,19 @@ func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 	api := newFakeAPI(t)
 	api.answer("/projects", reply(200, `[{"a":"`+strings.Repeat("x", 1<<20)+`\u0041"}]`))
 	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
-	r := s.prepare(t, "project", "list", "--query", copies(12), "--json")
-	r.start().cmd.Wait()
-	stderr := r.stderr.String()
-	if r.cmd.ProcessState.ExitCode() != 1 || r.stdout.Len() > 0 ||
-		!strings.HasPrefix(stderr, `{"error":{"code":"limit.memory","message":"the API's `) ||
-		!strings.HasSuffix(stderr, `"retryable":false,"exitCode":1}}`+"\n") {
-		t.Errorf("%v: %q", r.cmd.ProcessState, stderr)
+	got := process(t, s.environ(), "", "project", "list", "--query", copies(12), "--json")
+	if got.code != 1 || got.stdout != "" ||
+		!strings.HasPrefix(got.stderr, `{"error":{"code":"limit.memory","message":"the API's `) ||
+		!strings.HasSuffix(got.stderr, `"retryable":false,"exitCode":1}}`+"\n") {
+		t.Error(got)
 	}
 
-	blocked := newDeafPipe(t).fill()
-	p := program{env: s.environ(), stderr: blocked.writer, measured: true}
+	p := program{env: s.environ(), stderr: fullPipe(t), measured: true}
 	measured, err := p.start(t, "project", "list", "--query", copies(12))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := measured.wait()
+	got = measured.wait()
 	if got.code != 1 || measured.peak > 560<<20 {
 		t.Errorf("with a blocked stderr: exit %d, %d MiB", got.code, measured.peak>>20)
 	}
