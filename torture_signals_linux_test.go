@@ -50,52 +50,38 @@ func fullPipe(t *testing.T) *os.File {
 	return writer
 }
 
-// busyCommand is what a command can be busy with. It looks at its context only where it waits.
+// busyCommand is what a command can be busy with. (Where it waits for the API,
+// TestASignalEndsARequest interrupts it too.)
 type busyCommand struct {
 	name, args string
-	answer     string        // what the API sends before it falls silent
-	isRead     bool          // the command has read all of that when it is busy
-	stream     string        // the one that is a pipe with nobody at the other end
-	pause      time.Duration // until the command is busy
-	note       string        // what it says before it is interrupted
+	answer     string // what the API sends before it falls silent
+	isRead     bool   // the command has read all of that when it is busy
+	stream     string // the one that is a pipe with nobody at the other end
 }
 
-// longQuery takes more than ten seconds over a million objects, and little memory.
-var longQuery = "[?" + strings.Repeat("a||", 480) + "a]"
-
-// everythingBusy returns all of these.
-func everythingBusy() []busyCommand {
-	const while = 300 * time.Millisecond
+// busyCommands returns some that look at their context and some that do not.
+func busyCommands() []busyCommand {
 	objects := func(status string, count int) string {
 		return rawAnswer(status, "["+strings.Repeat("{},", count-1)+"{}]")
 	}
-	projects := rawAnswer("200 OK", projectsBody)
+	const cut = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n["
+	// This takes more than ten seconds over a million objects, and little memory.
+	query := "project list --query [?" + strings.Repeat("a||", 480) + "a]"
+	refusal := rawAnswer("403 No", "{}")
 	return []busyCommand{
-		{name: "waiting for an answer", args: "project list"},
-		{name: "waiting as whoami", args: "whoami"},
-		{name: "checking the key of a login", args: "login"},
-		{name: "reading an answer", args: "project list",
-			answer: "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n["},
-		{name: "waiting to try again", args: "project list", isRead: true, pause: while,
-			answer: rawAnswer("503 Wait", "{}", "Retry-After: 20"),
-			note:   "the API failed (HTTP 503); trying again in 20 s (try 2 of 3)"},
-		{name: "decoding an answer", args: "project list", isRead: true,
-			answer: objects("200 OK", 10<<20)},
-		{name: "decoding a refusal", args: "project list", isRead: true,
-			answer: objects("403 No", 10<<20)},
-		{name: "computing a query", args: "project list --query " + longQuery, isRead: true,
-			answer: objects("200 OK", 1<<20), pause: while},
-		{name: "printing into a pipe that nobody reads", args: "project list", isRead: true,
-			answer: projects, stream: "stdout", pause: while},
-		{name: "printing an error into such a pipe", args: "project list", isRead: true,
-			answer: rawAnswer("403 No", "{}"), stream: "stderr", pause: while},
-		{name: "reading a key from a pipe", args: "login --no-verify", stream: "stdin",
-			pause: while},
+		{"waiting for an answer", "whoami", "", false, ""},
+		{"reading an answer", "login", cut, false, ""},
+		{"decoding an answer", "project list", objects("200 OK", 10<<20), true, ""},
+		{"decoding a refusal", "project list", objects("403 No", 10<<20), true, ""},
+		{"computing a query", query, objects("200 OK", 1<<20), true, ""},
+		{"printing", "project list", rawAnswer("200 OK", projectsBody), true, "stdout"},
+		{"printing an error", "project list", refusal, true, "stderr"},
+		{"reading a key", "login --no-verify", "", false, "stdin"},
 	}
 }
 
-// start starts the command, with more words at its end, and returns when it is busy.
-func (b busyCommand) start(t *testing.T, more ...string) *running {
+// start starts the command and returns when it is busy.
+func (b busyCommand) start(t *testing.T, asJSON bool) *running {
 	t.Helper()
 	reached := make(chan bool, 10)
 	server := newRawServer(t, afterRequest(func(conn net.Conn, _ string) {
@@ -112,18 +98,18 @@ func (b busyCommand) start(t *testing.T, more ...string) *running {
 		reader, writer := newPipe(t)
 		io.WriteString(writer, partly)
 		p.input = reader
-		reached <- true // for it asks nobody
+		time.AfterFunc(300*time.Millisecond, func() { reached <- true })
 	case "stdout":
 		p.stdout = fullPipe(t)
 	case "stderr":
 		p.stderr = fullPipe(t)
 	}
-	r, err := p.start(t, append(strings.Fields(b.args), more...)...)
+	r, err := p.start(t, inForm(asJSON, strings.Fields(b.args)...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	receive(t, reached)
-	time.Sleep(b.pause)
+	time.Sleep(50 * time.Millisecond)
 	return r
 }
 
@@ -142,9 +128,6 @@ func (b busyCommand) wantInterrupted(r *running, asJSON bool,
 	want.code = got.code
 	exitCode := fmt.Sprintf(`"exitCode":%d`, got.code)
 	want.stderr = strings.Replace(want.stderr, `"exitCode":0`, exitCode, 1)
-	if b.note != "" {
-		want.stderr = notice("note", "api.retry", b.note, asJSON) + want.stderr
-	}
 	if b.stream == "stderr" {
 		want.stderr = ""
 	}
@@ -159,16 +142,16 @@ func TestTortureSignals(t *testing.T) {
 	t.Parallel()
 	var ended, longest atomic.Int64
 	t.Run("", func(t *testing.T) {
-		for _, b := range everythingBusy() {
+		for _, b := range busyCommands() {
 			t.Run(b.name, func(t *testing.T) {
 				t.Parallel()
-				for i := range times(2, 24) {
+				for i := range times(2, 33) {
 					signals := []syscall.Signal{endingSignals[i%4]}
 					if i%2 == 1 {
 						signals = append(signals, endingSignals[i/2%4])
 					}
 					asJSON := i%3 == 0
-					took := b.wantInterrupted(b.start(t, inForm(asJSON)...), asJSON, signals...)
+					took := b.wantInterrupted(b.start(t, asJSON), asJSON, signals...)
 					longest.Store(max(longest.Load(), int64(took)))
 					ended.Add(1)
 				}
