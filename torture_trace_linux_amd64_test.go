@@ -16,22 +16,18 @@ import (
 // This file runs the program one file call at a time, by ptrace(2): it is killed before and after
 // each, and each is made to fail.
 
-// callsOnOpenFiles are system calls whose first argument is a file's descriptor.
+// callsOnOpenFiles are system calls that Go makes on a file's descriptor, their first argument.
 var callsOnOpenFiles = map[uint64]string{
-	syscall.SYS_READ: "read", syscall.SYS_WRITE: "write", syscall.SYS_PWRITE64: "pwrite64",
-	syscall.SYS_CLOSE: "close", syscall.SYS_FSTAT: "fstat", syscall.SYS_FCNTL: "fcntl",
-	syscall.SYS_FSYNC: "fsync", syscall.SYS_FDATASYNC: "fdatasync", syscall.SYS_LSEEK: "lseek",
-	syscall.SYS_FTRUNCATE: "ftruncate", syscall.SYS_FCHMOD: "fchmod",
-	syscall.SYS_GETDENTS64: "getdents64",
+	syscall.SYS_READ: "read", syscall.SYS_WRITE: "write", syscall.SYS_CLOSE: "close",
+	syscall.SYS_FSTAT: "fstat", syscall.SYS_FCNTL: "fcntl", syscall.SYS_FSYNC: "fsync",
+	syscall.SYS_FCHMOD: "fchmod", syscall.SYS_GETDENTS64: "getdents64",
 }
 
-// callsOnPaths are system calls whose second argument is the path of a file.
+// callsOnPaths are those that it makes on a file's path, their second argument.
 var callsOnPaths = map[uint64]string{
 	syscall.SYS_OPENAT: "openat", syscall.SYS_NEWFSTATAT: "newfstatat",
-	syscall.SYS_MKDIRAT: "mkdirat", syscall.SYS_UNLINKAT: "unlinkat",
-	syscall.SYS_RENAMEAT: "renameat", 316: "renameat2", syscall.SYS_LINKAT: "linkat",
-	syscall.SYS_FCHMODAT: "fchmodat", 452: "fchmodat2", syscall.SYS_FACCESSAT: "faccessat",
-	syscall.SYS_READLINKAT: "readlinkat",
+	syscall.SYS_FCHMODAT: "fchmodat", syscall.SYS_MKDIRAT: "mkdirat",
+	syscall.SYS_RENAMEAT: "renameat", syscall.SYS_UNLINKAT: "unlinkat",
 }
 
 // plan says what happens to a traced login. Calls are counted from 1.
@@ -194,7 +190,7 @@ func (l *tracedLogin) leave(tid int, failure syscall.Errno, registers *syscall.P
 		if name == "openat" {
 			l.open[registers.Rax] = true
 		}
-		l.renamed = l.renamed || strings.HasPrefix(name, "rename")
+		l.renamed = l.renamed || name == "renameat"
 	}
 }
 
