@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -140,10 +141,6 @@ func TestNoKeyAtAllIsAUsageError(t *testing.T) {
 	}
 }
 
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
 // TestLoginReportsABadSource covers a key that is too long, a stdin that never ends, and one that
 // breaks.
 func TestLoginReportsABadSource(t *testing.T) {
@@ -153,7 +150,7 @@ func TestLoginReportsABadSource(t *testing.T) {
 	long := wrong{"auth.malformed", tooLong, copyHint, 0}
 	s.wantError(long.from("--token"), "login", "--token", "mic_a_"+strings.Repeat("x", 4091))
 	long.hint = "pass only the key on stdin"
-	s.input = readerFunc(func(p []byte) (int, error) { return copy(p, "mic_a_xxxxxxxxxx"), nil })
+	s.input = rand.Reader
 	s.wantError(long.from("stdin"), "login", "--no-verify")
 	s.input = iotest.ErrReader(errors.New("input/output error"))
 	s.wantError(wrong{"file.read", "cannot read the API key from stdin: input/output error", "", 0},
@@ -236,7 +233,9 @@ func TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).with("MICROTICA_TOKEN", otherKey)
 	s.stdin = testKey
-	s.output = writerFunc(func([]byte) (int, error) { return 0, io.ErrShortWrite })
+	reader, writer := io.Pipe()
+	reader.CloseWithError(io.ErrShortWrite)
+	s.output = writer
 	const failed = "error: cannot write to stdout: short write\n"
 	s.want(result{"", "warning: MICROTICA_TOKEN is set and overrides the key just saved\n" +
 		failed, 1}, "login", "--no-verify")
@@ -246,18 +245,11 @@ func TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten(t *testing.T) {
 	s.wantStored("")
 }
 
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
 // TestLoginLooksAtTheURLBeforeStdin holds the order: nobody is asked for a key that cannot be used.
 func TestLoginLooksAtTheURLBeforeStdin(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).with("MICROTICA_API_URL", "http://api.example")
-	s.input = readerFunc(func([]byte) (int, error) {
-		t.Error("stdin was read")
-		return 0, io.EOF
-	})
+	s.input = iotest.ErrReader(errors.New("stdin was read"))
 	if got := s.run("login"); got.code != 2 {
 		t.Error(got)
 	}
