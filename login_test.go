@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -36,148 +38,83 @@ func (s *shell) removes(warnings ...string) result {
 }
 
 // TestLoginTakesTheKeyFromTheFlagOrStdin covers where the key comes from, what may surround it, and
-// how long it may be.
+// how long it may be. (Where the other commands take it from is in creds_test.go.)
 func TestLoginTakesTheKeyFromTheFlagOrStdin(t *testing.T) {
 	t.Parallel()
 	long := testKey + strings.Repeat("x", 4096-len(testKey))
-	for _, test := range []struct{ name, stdin, args, stored string }{
-		{"a line on stdin", testKey + "\n", "login", testKey},
-		{"stdin without a line end", testKey, "login", testKey},
-		{"a Windows line end", testKey + "\r\n", "login", testKey},
-		{"white space and a BOM", "\uFEFF \t\n" + testKey + " \n\n", "login", testKey},
-		{"the flag", "", "login --token " + testKey, testKey},
-		{"the flag beats stdin", "mic_wrong\n", "login --token=" + testKey, testKey},
-		{"the longest key", long + "\r\n", "login --no-verify", long},
-		{"the longest flag", "", "login --no-verify --token " + long, long},
+	for _, test := range []struct{ stdin, args, stored string }{
+		{testKey + "\n", "login", testKey},
+		{"\uFEFF \t\n" + testKey + " \n\n", "login", testKey},
+		{"mic_wrong\n", "login --token=" + testKey, testKey},
+		{long + "\r\n", "login --no-verify", long},
+		{"", "login --no-verify --token " + long, long},
 	} {
 		s := newShell(t, newFakeAPI(t))
 		s.stdin = test.stdin
 		s.want(s.saves(), strings.Fields(test.args)...)
 		s.wantStored(test.stored + "\n")
 	}
-	for _, source := range []string{"", "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"} {
-		s := newShell(t, newFakeAPI(t)).save(long + "\n")
-		s.with(source, long)
-		if source == "MICROTICA_TOKEN_FILE" {
-			s.with(source, s.credentials())
-		}
-		got := s.run("whoami", "--json")
-		if !strings.Contains(got.stderr, `"code":"auth.rejected"`) { // it came as far as the API
-			t.Errorf("the longest key from %q: %s", source, got)
-		}
-	}
 }
 
-// wrongKeys are texts that are not keys, by the way in which they are wrong, with the message and,
-// unless it is the usual one, the hint.
-var wrongKeys = []struct{ text, what, hint string }{
-	{"secret-canary", "does not start with mic_", ""},
-	{strings.Repeat("x", 4096), "does not start with mic_", ""},
-	{"MIC_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
-	{"Mic_d60bea1d_canary", "starts with MIC_ instead of mic_, in small letters", ""},
-
-	{`"mic_d60bea1d_canary"`, "starts with a quotation mark", quoteHint},
-	{"'mic_d60bea1d_canary'", "starts with a quotation mark", quoteHint},
-	{"`mic_d60bea1d_canary`", "starts with a quotation mark", quoteHint},
-	{"“mic_d60bea1d_canary”", "starts with a quotation mark", quoteHint},
-	{"„canary“", "starts with a quotation mark", quoteHint},
-	{"export canary", "starts with the name of a variable", nameHint},
-	{"MICROTICA_TOKEN=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
-	{"token=", "starts with the name of a variable", nameHint},
-	{"--token=mic_d60bea1d_canary", "starts with the name of a variable", nameHint},
-	{"can%ary=x", "does not start with mic_", ""},
-	{"cänary=x", "does not start with mic_", ""},
-	{"=canary", "does not start with mic_", ""},
-	{"Bearer mic_d60bea1d_canary", "starts with Bearer or the name of a header", headerHint},
-	{"bearer canary", "starts with Bearer or the name of a header", headerHint},
-	{"X-Microtica-Api-Key: canary", "starts with Bearer or the name of a header", headerHint},
-	{"x-api-key:mic_d60bea1d_canary", "starts with Bearer or the name of a header", headerHint},
-	{"https://canary", "does not start with mic_", ""},
-	{": canary", "does not start with mic_", ""},
-	{"$MICROTICA_TOKEN", "starts with $: nothing replaced a variable", variableHint},
-	{"/run/secrets/canary", "looks like the path of a file", pathHint},
-	{"./canary", "looks like the path of a file", pathHint},
-	{"../canary", "looks like the path of a file", pathHint},
-	{"~/canary", "looks like the path of a file", pathHint},
-	{"@canary", "looks like the path of a file", pathHint},
-	{".canary", "does not start with mic_", ""},
-	{"mic_…", "is the documentation's placeholder", placeholderHint},
-	{"mic_...", "is the documentation's placeholder", placeholderHint},
-	{"mic_<prefix>_<secret>", "is the documentation's placeholder", placeholderHint},
-
-	{"\xff\xfem\x00i\x00c\x00", "is UTF-16 text", utf16Hint},
-	{"m\x00i\x00c\x00", "is UTF-16 text", utf16Hint},
-	{"\xfe\xff\x00m\x00i\x00c", "is UTF-16 text", utf16Hint},
-	{"\x00m\x00i\x00c", "is UTF-16 text", utf16Hint},
-	{"\x80\x81m\x00i\x00c\x00", "does not start with mic_", ""},
-	{"\xff", "does not start with mic_", ""},
-
-	{"mic_", "is only the prefix that the console lists, not the whole key", ""},
-	{"mic_d60bea1d", "is only the prefix that the console lists, not the whole key", ""},
-	{"mic_d60bea1d_", "is only the prefix that the console lists, not the whole key", ""},
-	{"mic__canary", "has nothing between mic_ and the next _", ""},
-	{"mic_d60-bea_canary", betweenWrong, ""},
-	{"mic_d60-bea", betweenWrong, ""},
-	{"mic_d60bea1d_can ary", "has a space at position 17", ""},
-	{testKey + "\n" + testKey, "has a line break at position 33", ""},
-	{"mic_d60bea1d_can\rary", "has a line break at position 17", ""},
-	{"mic_d60\nbea1d_canary", "has a line break at position 8", ""},
-	{"mic_d60bea1d_can\tary", "has a control character at position 17", ""},
-	{"mic_d60bea1d_can\x7fary", "has a control character at position 17", ""},
-	{"mic_d60bea1d_cänary", "has a non-ASCII character at position 15", ""},
-	{"mic_é60bea1d_ä", "has a non-ASCII character at position 5", ""},
-	{"mic_d60bea1d_\xff", "has a non-ASCII character at position 14", ""},
-	{"mic_a_" + strings.Repeat("x", 4091), "is longer than 4096 bytes", ""},
+// wrongKeys are texts that are not keys, by what is wrong with them. The hint is the usual one
+// unless it is given.
+var wrongKeys = []struct {
+	what, hint string
+	texts      []string
+}{
+	{"does not start with mic_", "", []string{
+		"secret-canary", strings.Repeat("x", 4096), "can%ary=x", "cänary=x", "=canary",
+		"https://canary", ": canary", ".canary", "\x80\x81m\x00i\x00c\x00", "\xff"}},
+	{"starts with MIC_ instead of mic_, in small letters", "", []string{
+		"MIC_d60bea1d_canary", "Mic_d60bea1d_canary"}},
+	{"starts with a quotation mark", "remove the quotation marks around the key", []string{
+		`"mic_d60bea1d_canary"`, "'canary'", "`canary`", "“canary”", "‘canary’", "„canary“",
+		"«canary»", "»canary«", "”canary”", "’canary’"}},
+	{"starts with the name of a variable", "give only the value, from mic_ on", []string{
+		"export canary", "MICROTICA_TOKEN=mic_d60bea1d_canary", "token=", "--token=canary"}},
+	{"starts with Bearer or the name of a header", "give only the key, from mic_ on", []string{
+		"Bearer mic_d60bea1d_canary", "bearer canary", "X-Microtica-Api-Key: canary",
+		"x-api-key:mic_d60bea1d_canary"}},
+	{"starts with $: nothing replaced a variable", "name the variable as this shell or CI does; " +
+		"single quotes keep it from being replaced", []string{"$MICROTICA_TOKEN"}},
+	{"looks like the path of a file", "run 'microtica login < FILE', " +
+		"or set MICROTICA_TOKEN_FILE to the path", []string{
+		"/run/secrets/canary", "./canary", "../canary", "~/canary", "@canary"}},
+	{"is the documentation's placeholder", "create a key in Microtica's console", []string{
+		"mic_…", "mic_...", "mic_<prefix>_<secret>"}},
+	{"is UTF-16 text", "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell", []string{
+		"\xff\xfem\x00i\x00c\x00", "m\x00i\x00c\x00", "\xfe\xff\x00m\x00i\x00c",
+		"\x00m\x00i\x00c"}},
+	{"is only the prefix that the console lists, not the whole key", "", []string{
+		"mic_", "mic_d60bea1d", "mic_d60bea1d_"}},
+	{"has nothing between mic_ and the next _", "", []string{"mic__canary"}},
+	{"has something other than letters and digits between mic_ and the next _", "", []string{
+		"mic_d60-bea_canary", "mic_d60-bea"}},
+	{"has a space at position 17", "", []string{"mic_d60bea1d_can ary"}},
+	{"has a line break at position 17", "", []string{
+		"mic_d60bea1d_can\nary", "mic_d60bea1d_can\rary"}},
+	{"has a line break at position 8", "", []string{"mic_d60\nbea1d_canary"}},
+	{"has a control character at position 17", "", []string{
+		"mic_d60bea1d_can\tary", "mic_d60bea1d_can\x7fary"}},
+	{"has a non-ASCII character at position 5", "", []string{"mic_é60bea1d_ä"}},
+	{"has a non-ASCII character at position 14", "", []string{
+		"mic_d60bea1d_\xff", "mic_d60bea1d_\u0080"}},
 }
 
-const (
-	quoteHint       = "remove the quotation marks around the key"
-	nameHint        = "give only the value, from mic_ on"
-	headerHint      = "give only the key, from mic_ on"
-	placeholderHint = "create a key in Microtica's console"
-	utf16Hint       = "save it as ASCII: 'Set-Content -Encoding ascii' in PowerShell"
-	betweenWrong    = "has something other than letters and digits between mic_ and the next _"
-	pathHint        = "run 'microtica login < FILE', or set MICROTICA_TOKEN_FILE to the path"
-	variableHint    = "name the variable as this shell or CI does; " +
-		"single quotes keep it from being replaced"
-)
-
-// TestEachWrongKeyIsNamedByItsKind gives each to login, in both ways, and to whoami. None is shown,
-// none is sent, none changes the stored key.
+// TestEachWrongKeyIsNamedByItsKind gives each to login, in both ways. None is shown, none is sent,
+// none changes the stored key.
 func TestEachWrongKeyIsNamedByItsKind(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
 	for _, test := range wrongKeys {
-		hint := test.hint
-		if hint == "" {
-			hint = copyHint
-		}
-		for _, source := range []string{"stdin", "--token", "MICROTICA_TOKEN"} {
+		for _, text := range test.texts {
 			s := newShell(t, api).save(otherKey + "\n")
-			args := []string{"login"}
-			switch source {
-			case "stdin":
-				s.stdin = test.text
-			case "--token":
-				args = append(args, "--token="+test.text)
-				if strings.HasPrefix(test.text, "-") {
-					continue // a missing value
-				}
-			default:
-				s.with(source, test.text)
-				args = []string{"whoami"}
-			}
-			message := "the API key from " + source + " " + test.what
-			expected := wrong{"auth.malformed", message, hint, 0}
-			if source == "stdin" && strings.Contains(test.what, "longer") {
-				expected.hint = "pass only the key on stdin"
-			}
-			got := s.run(append(args, "--json")...)
-			if want := expected.fails("", true); got != want {
-				t.Errorf("%q from %s\n got %s\nwant %s", test.text, source, got, want)
-			}
-			if strings.Contains(got.stderr, "anary") {
-				t.Errorf("%q from %s is shown: %s", test.text, source, got)
+			s.stdin = text
+			malformed := wrong{"auth.malformed", "the API key from SOURCE " + test.what,
+				cmp.Or(test.hint, copyHint), 0}
+			s.wantError(malformed.from("stdin"), "login")
+			if text[0] != '-' { // as if the value were missing
+				s.wantError(malformed.from("--token"), "login", "--token="+text)
 			}
 			s.wantStored(otherKey + "\n")
 		}
@@ -204,21 +141,43 @@ func TestNoKeyAtAllIsAUsageError(t *testing.T) {
 	}
 }
 
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
-// TestLoginReportsABadStdin covers one that never ends, and one that breaks.
-func TestLoginReportsABadStdin(t *testing.T) {
+// TestLoginReportsABadSource covers a key that is too long, a stdin that never ends, and one that
+// breaks.
+func TestLoginReportsABadSource(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
-	s.input = readerFunc(func(p []byte) (int, error) { return copy(p, "mic_a_xxxxxxxxxx"), nil })
-	s.wantError(wrong{"auth.malformed", "the API key from stdin is longer than 4096 bytes",
-		"pass only the key on stdin", 0}, "login", "--no-verify")
+	const tooLong = "the API key from SOURCE is longer than 4096 bytes"
+	long := wrong{"auth.malformed", tooLong, copyHint, 0}
+	s.wantError(long.from("--token"), "login", "--token", "mic_a_"+strings.Repeat("x", 4091))
+	long.hint = "pass only the key on stdin"
+	s.input = rand.Reader
+	s.wantError(long.from("stdin"), "login", "--no-verify")
 	s.input = iotest.ErrReader(errors.New("input/output error"))
 	s.wantError(wrong{"file.read", "cannot read the API key from stdin: input/output error", "", 0},
 		"login", "--no-verify")
 	s.wantStored("")
+}
+
+// TestTypedLine reads what terminals of any system may deliver.
+func TestTypedLine(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 4096)
+	for _, test := range []struct {
+		typed, want string
+		err         error
+	}{
+		{"key\r", "key", nil},
+		{"\r\n\r\n \t\nkey\nmore", "key", nil},
+		{"key", "key", nil},
+		{"\n\n", "", nil},
+		{long + "\n", long, nil},
+		{long + "x\n", "", errTooLarge},
+	} {
+		got, err := readTypedLine(strings.NewReader(test.typed))
+		if got != test.want || err != test.err {
+			t.Errorf("%.40q is read as %.40q, %v", test.typed, got, err)
+		}
+	}
 }
 
 // TestLoginPrintsJSON covers the result for scripts, verified and not.
@@ -269,23 +228,14 @@ func TestResultsComeBeforeWhatIsNotedOfThem(t *testing.T) {
 	}
 }
 
-// TestALimitedKeyIsSavedWithANote covers a key that has no project-wide read access.
-func TestALimitedKeyIsSavedWithANote(t *testing.T) {
-	t.Parallel()
-	api := newFakeAPI(t)
-	api.answer("/projects", reply(403, `{}`))
-	s := newShell(t, api)
-	want := s.saves()
-	want.stderr = "note: key mic_d60bea1d has no project-wide read access\n"
-	s.want(want, "login", "--token", testKey)
-}
-
 // TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten keeps a warning from being lost.
 func TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).with("MICROTICA_TOKEN", otherKey)
 	s.stdin = testKey
-	s.output = writerFunc(func([]byte) (int, error) { return 0, io.ErrShortWrite })
+	reader, writer := io.Pipe()
+	reader.CloseWithError(io.ErrShortWrite)
+	s.output = writer
 	const failed = "error: cannot write to stdout: short write\n"
 	s.want(result{"", "warning: MICROTICA_TOKEN is set and overrides the key just saved\n" +
 		failed, 1}, "login", "--no-verify")
@@ -295,20 +245,12 @@ func TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten(t *testing.T) {
 	s.wantStored("")
 }
 
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
 // TestLoginLooksAtTheURLBeforeStdin holds the order: nobody is asked for a key that cannot be used.
 func TestLoginLooksAtTheURLBeforeStdin(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).with("MICROTICA_API_URL", "http://api.example")
-	s.input = readerFunc(func([]byte) (int, error) {
-		t.Error("stdin was read")
-		return 0, io.EOF
-	})
-	if got := s.run("login", "--json"); got.code != 2 || got.stdout != "" ||
-		!strings.Contains(got.stderr, `"code":"usage.url"`) {
+	s.input = iotest.ErrReader(errors.New("stdin was read"))
+	if got := s.run("login"); got.code != 2 {
 		t.Error(got)
 	}
 	s.input, s.stdin = nil, testKey
@@ -348,29 +290,34 @@ func TestLogoutRemovesTheKeyAndWhatLoginsLeft(t *testing.T) {
 	s.want(result{file + "false}\n", "", 0}, "logout", "--json")
 }
 
+// stuck makes what looks like a login's temporary file and cannot be removed, for it is a directory
+// that is not empty. It returns its path, and that with the reason.
+func stuck(t *testing.T, dir, name string) (path, message string) {
+	t.Helper()
+	path = filepath.Join(dir, temporary+name)
+	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path, path + ": " + withoutPath(os.Remove(path)).Error()
+}
+
 // TestLogoutRemovesAllThatItCanAndNamesTheRest covers what stays: the command fails, but not before
 // everything else is gone.
 func TestLogoutRemovesAllThatItCanAndNamesTheRest(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save(testKey)
 	dir := filepath.Dir(s.credentials())
-	var stuck []string
-	for _, name := range []string{"a", "c"} { // not empty, and so not to be removed
-		stuck = append(stuck, filepath.Join(dir, temporary+name))
-		if err := os.MkdirAll(filepath.Join(dir, temporary+name, "x"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
+	_, first := stuck(t, dir, "a")
+	_, second := stuck(t, dir, "c")
 	plant(t, dir, s.now, map[string]time.Duration{temporary + "b": 0, temporary + "d": 0})
-	why := withoutPath(os.Remove(stuck[0])).Error()
-	message := stuck[0] + ": " + why + "; " + stuck[1] + ": " + why
-	s.wantError(wrong{"file.write", "cannot remove " + message, "remove it by hand", 0}, "logout")
+	s.wantError(wrong{"file.write", "cannot remove " + first + "; " + second,
+		"remove it by hand", 0}, "logout")
 	wantNames(t, dir, temporary+"a "+temporary+"c")
 
 	s.save("mine")
 	plant(t, dir, s.now, map[string]time.Duration{temporary + "b": 0})
 	s.wantError(wrong{"file.write", "cannot remove " + s.credentials() +
-		": it holds something other than an API key; " + message,
+		": it holds something other than an API key; " + first + "; " + second,
 		"move " + s.credentials() + " away and try again", 0}, "logout")
 	wantNames(t, dir, temporary+"a "+temporary+"c credentials")
 }
@@ -384,31 +331,28 @@ func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	plant(t, dir, time.Now(), map[string]time.Duration{"target": 0, "mic_a_b": 0})
+	target := filepath.Join(dir, "target")
 	writeFile(t, filepath.Join(dir, "empty"), "\n")
 	if err = errors.Join(err, os.Symlink("target", filepath.Join(dir, "between"))); err != nil {
 		t.Fatal(err)
 	}
-	target := filepath.Join(dir, "target")
 	for to, still := range map[string]string{
 		"target": target, "between": target, "mic_a_b": "the link's target",
 		"nothing": "", "empty": "", ".": "", // the last one is a directory
 	} {
 		s := newShell(t, nil)
-		stuck := filepath.Join(filepath.Dir(s.credentials()), temporary+"stuck")
-		err := os.MkdirAll(filepath.Join(stuck, "x"), 0o700) // not empty, and so not to be removed
+		rest, message := stuck(t, filepath.Dir(s.credentials()), "rest")
 		link := func() error { return os.Symlink(filepath.Join(dir, to), s.credentials()) }
-		if err := errors.Join(err, link()); err != nil {
+		if err := link(); err != nil {
 			t.Fatal(err)
 		}
-		warning := "warning: only the link was removed: the key is still in " + still + "\n"
-		if still == "" {
-			warning = ""
+		warning := ""
+		if still != "" {
+			warning = "warning: only the link was removed: the key is still in " + still + "\n"
 		}
-		failed := wrong{"file.write", "cannot remove " + stuck + ": " +
-			withoutPath(os.Remove(stuck)).Error(), "remove it by hand", 0}.fails("", false)
-		failed.stderr = warning + failed.stderr
-		s.want(failed, "logout")
-		if err := errors.Join(os.RemoveAll(stuck), link()); err != nil {
+		failed := wrong{"file.write", "cannot remove " + message, "remove it by hand", 0}
+		s.want(result{"", warning + failed.fails("", false).stderr, 1}, "logout")
+		if err := errors.Join(os.RemoveAll(rest), link()); err != nil {
 			t.Fatal(err)
 		}
 		s.want(s.removes(warning), "logout")
@@ -428,19 +372,14 @@ func TestLogoutsAtTheSameTimeDoNotDisturbEachOther(t *testing.T) {
 	}
 	plant(t, dir, s.now, ages)
 	var all sync.WaitGroup
-	start := make(chan struct{})
 	for range 4 {
 		other := *s
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			<-start
-			if got := other.run("logout", "--quiet"); got != (result{}) {
-				t.Error(got)
-			}
+			other.want(result{}, "logout", "--quiet")
 		}()
 	}
-	close(start)
 	all.Wait()
 	wantNames(t, dir, "")
 }

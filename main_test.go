@@ -81,10 +81,10 @@ func TestMain(m *testing.M) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
 		os.Unsetenv(name)
 	}
-	// Under nohup, or behind & in a script, these are ignored; the programs that tests start would
-	// inherit that, but not that they are caught.
-	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
-		if signal.Ignored(s) {
+	// Under nohup, or behind & in a script, some are ignored; the programs that tests start would
+	// inherit that, but not that they are caught. INT comes last: it tells whether QUIT is ignored.
+	for _, s := range slices.Backward(endingSignals) {
+		if ignoredAtStart(s) {
 			signal.Notify(make(chan os.Signal, 1), s)
 		}
 	}

@@ -17,7 +17,7 @@ func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 	if got := process(t, s.environ(), "", line...); got != want.fails("", true) {
 		t.Errorf("%.1000s", got)
 	}
-	blocked := program{env: s.environ(), stderr: newDeafPipe(t).fill().writer, measured: true}
+	blocked := program{env: s.environ(), stderr: fullPipe(t), measured: true}
 	r, err := blocked.start(t, line...)
 	if err != nil {
 		t.Fatal(err)

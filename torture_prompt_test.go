@@ -4,104 +4,255 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 )
 
-// pseudoTerminal is a terminal and the program that runs in it, seen from the user's side.
+// pseudoTerminal is a terminal, seen from the user's side, and the program that runs in it.
 type pseudoTerminal struct {
+	*running
 	t             *testing.T
 	master, slave *os.File
-	pid           int
-	mu            sync.Mutex
-	screen        bytes.Buffer
+	descriptor    uintptr         // of the master
+	found         syscall.Termios // its state when the program starts
+	screen        string          // the file that gets what the terminal shows
 }
 
 // newTerminal opens a terminal in which nothing runs yet.
 func newTerminal(t *testing.T) *pseudoTerminal {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	p := &pseudoTerminal{t: t, screen: filepath.Join(t.TempDir(), "screen")}
+	screen, err := os.Create(p.screen)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if p.master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
 		t.Skipf("there are no pseudo-terminals here: %v", err)
 	}
-	p := &pseudoTerminal{t: t, master: master}
-	t.Cleanup(func() { master.Close() })
+	t.Cleanup(func() { p.master.Close() })
+	raw, err := p.master.SyscallConn() // after Fd, closing the master would wait for its reader
+	if err = errors.Join(err, raw.Control(func(fd uintptr) { p.descriptor = fd })); err != nil {
+		t.Fatal(err)
+	}
 	var unlock, number int32
-	if errno := p.control(syscall.TIOCSPTLCK, unsafe.Pointer(&unlock)); errno != 0 {
-		t.Skipf("the pseudo-terminal cannot be unlocked: %v", errno)
-	}
-	if errno := p.control(syscall.TIOCGPTN, unsafe.Pointer(&number)); errno != 0 {
-		t.Skipf("the pseudo-terminal has no number: %v", errno)
-	}
+	p.control(p.descriptor, syscall.TIOCSPTLCK, unsafe.Pointer(&unlock))
+	p.control(p.descriptor, syscall.TIOCGPTN, unsafe.Pointer(&number))
 	path := fmt.Sprintf("/dev/pts/%d", number)
 	if p.slave, err = os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
 		t.Skipf("the pseudo-terminal cannot be opened: %v", err)
 	}
 	t.Cleanup(func() { p.slave.Close() })
-	if !p.echo() {
-		t.Fatal("a new terminal does not echo")
-	}
-	go p.record()
+	go func() {
+		defer screen.Close()
+		io.Copy(screen, p.master)
+	}()
 	return p
 }
 
-// record keeps what the terminal shows.
-func (p *pseudoTerminal) record() {
-	data := make([]byte, 4096)
-	for {
-		n, err := p.master.Read(data)
-		p.mu.Lock()
-		p.screen.Write(data[:n])
-		p.mu.Unlock()
-		if err != nil {
-			return
-		}
+func (p *pseudoTerminal) shown() string {
+	text, err := os.ReadFile(p.screen)
+	if err != nil {
+		p.t.Error(err)
 	}
+	return string(text)
 }
 
-// start runs a program in the terminal, in a session of its own; what is nil of the streams is the
-// terminal. The test ends it if it still runs then.
-func (p *pseudoTerminal) start(env []string, streams [3]*os.File, args ...string) {
+// start runs a program in the terminal, in a session of its own unless its attributes say
+// otherwise. Those of its output streams that it does not name are the terminal.
+func (p *pseudoTerminal) start(run program, args ...string) {
 	p.t.Helper()
-	p.startWith(&syscall.SysProcAttr{Setsid: true, Setctty: true}, env, streams, args...)
-}
-
-func (p *pseudoTerminal) startWith(sys *syscall.SysProcAttr, env []string, streams [3]*os.File,
-	args ...string) {
-	p.t.Helper()
-	attributes := &syscall.ProcAttr{Env: env, Sys: sys}
-	for _, file := range streams {
-		if file == nil {
-			file = p.slave
-		}
-		attributes.Files = append(attributes.Files, file.Fd())
+	if run.attributes == nil {
+		run.attributes = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	}
+	run.input = p.slave
+	run.stdout = cmp.Or[io.Writer](run.stdout, p.slave)
+	run.stderr = cmp.Or[io.Writer](run.stderr, p.slave)
+	p.found = p.mode()
 	var err error
-	if p.pid, err = syscall.ForkExec(args[0], args, attributes); err != nil {
-		if sys.Cloneflags != 0 {
-			p.t.Skipf("no namespace of processes can be made here: %v", err)
-		}
+	p.running, err = run.start(p.t, args...)
+	if err != nil && run.attributes.Cloneflags != 0 {
+		p.t.Skipf("no namespace of processes can be made here: %v", err)
+	}
+	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.t.Cleanup(p.kill)
+	p.t.Cleanup(func() {
+		p.cancel()
+		p.Wait()
+	})
 }
 
-// kill ends the program unless it has been waited for.
-func (p *pseudoTerminal) kill() {
-	if p.pid != 0 {
-		syscall.Kill(p.pid, syscall.SIGKILL)
-		syscall.Wait4(p.pid, nil, 0, nil)
-		p.pid = 0
+// control makes a request to either side of the terminal.
+func (p *pseudoTerminal) control(side, request uintptr, argument unsafe.Pointer) {
+	p.t.Helper()
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, side, request, uintptr(argument))
+	if errno != 0 {
+		p.t.Fatalf("request %#x to the terminal: %v", request, errno)
 	}
+}
+
+// mode returns the terminal's state.
+func (p *pseudoTerminal) mode() (state syscall.Termios) {
+	p.t.Helper()
+	p.control(p.descriptor, syscall.TCGETS, unsafe.Pointer(&state))
+	return state
+}
+
+// echo reports whether the terminal shows what is typed.
+func (p *pseudoTerminal) echo() bool { return p.mode().Lflag&syscall.ECHO != 0 }
+
+// change changes the terminal's state, and returns what it was.
+func (p *pseudoTerminal) change(edit func(*syscall.Termios)) (before syscall.Termios) {
+	p.t.Helper()
+	before = p.mode()
+	after := before
+	edit(&after)
+	p.control(p.descriptor, syscall.TCSETS, unsafe.Pointer(&after))
+	return before
+}
+
+// wantNothingPending fails the test if typed text waits for whoever reads the terminal next, a
+// shell say.
+func (p *pseudoTerminal) wantNothingPending() {
+	p.t.Helper()
+	var count int32
+	lines := p.change(func(s *syscall.Termios) { s.Lflag &^= syscall.ICANON }) // as a shell does
+	p.control(p.slave.Fd(), syscall.TIOCINQ, unsafe.Pointer(&count))
+	p.control(p.descriptor, syscall.TCSETS, unsafe.Pointer(&lines))
+	if count > 0 {
+		p.t.Errorf("%d typed characters are left for the shell", count)
+	}
+}
+
+// waitFor waits until is returns true, and fails if that takes too long.
+func (p *pseudoTerminal) waitFor(what string, is func() bool) {
+	p.t.Helper()
+	for range 10000 {
+		if is() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.t.Fatalf("no sign of %s; on the screen: %q", what, p.shown())
+}
+
+// waitForText waits until the screen shows text that many times.
+func (p *pseudoTerminal) waitForText(text string, times int) {
+	p.t.Helper()
+	p.waitFor(text, func() bool { return strings.Count(p.shown(), text) >= times })
+}
+
+// waitForPrompt waits for the prompt of that number.
+func (p *pseudoTerminal) waitForPrompt(number int) {
+	p.t.Helper()
+	p.waitForText(promptText, number)
+	p.waitFor("an end of the echo", func() bool { return !p.echo() })
+}
+
+// typed types text.
+func (p *pseudoTerminal) typed(text string) {
+	p.t.Helper()
+	p.master.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if _, err := p.master.WriteString(text); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// foreground returns the group of processes that has the terminal.
+func (p *pseudoTerminal) foreground() int {
+	p.t.Helper()
+	var group int32
+	p.control(p.descriptor, syscall.TIOCGPGRP, unsafe.Pointer(&group))
+	if group <= 1 {
+		p.t.Fatalf("the terminal's foreground is %d", group)
+	}
+	return int(group)
+}
+
+// processState returns the letter for a process's state (proc_pid_stat(5)), "" if it is gone.
+func processState(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))[0]
+}
+
+// fg expects the program, a shell with a job, to stop, with the terminal as a user wants it, and
+// continues it.
+func (p *pseudoTerminal) fg() {
+	p.t.Helper()
+	p.waitFor("a stop", func() bool { return processState(p.Process.Pid) == "T" })
+	if !p.echo() {
+		p.t.Error("the job is stopped and what is typed in the shell does not show")
+	}
+	p.wantNothingPending()
+	p.Process.Signal(syscall.SIGCONT)
+	p.waitFor("the job", func() bool { return p.foreground() != p.Process.Pid })
+}
+
+// wantEnd waits for the end of the program: one of the exit statuses, or a signal with a minus, the
+// terminal as it was found, and what the program says, once. Nothing typed is left for the shell,
+// and nothing of a key is on the screen.
+func (p *pseudoTerminal) wantEnd(says string, codes ...int) {
+	p.t.Helper()
+	p.waitFor("an end", func() bool { return processState(p.Process.Pid) == "Z" })
+	p.wait()
+	status := p.ProcessState.Sys().(syscall.WaitStatus)
+	code := status.ExitStatus()
+	if status.Signaled() {
+		code = -int(status.Signal())
+	}
+	if !slices.Contains(codes, code) {
+		p.t.Errorf("it ends with %v, want %v", p.ProcessState, codes)
+	}
+	if now := p.mode(); now != p.found {
+		p.t.Errorf("the terminal is left as %+v, and was found as %+v", now, p.found)
+	}
+	p.wantNothingPending()
+	p.waitForText(says, 1)
+	screen := p.shown()
+	if says != "" && strings.Count(screen, says) > 1 {
+		p.t.Errorf("it says more than once %q: %q", says, screen)
+	}
+	for _, part := range []string{"canary", "CRET0value", "mic_wrong", "mic_d60bea1d_"} {
+		if strings.Contains(screen, part) {
+			p.t.Errorf("%q is on the screen: %q", part, screen)
+		}
+	}
+}
+
+const (
+	// promptText is what the terminal shows of a prompt.
+	promptText = "Create an API key in Microtica's console, in the project's settings; " +
+		"it is shown only once.\r\nAPI key (input is hidden): "
+	// saved is how login begins to say that it has saved the test key.
+	saved = "Saved API key mic_d60bea1d to "
+	// broken is what it says where a signal has ended it.
+	broken = "error: interrupted\r\n"
+	// extra is what is pasted after a key, for the shell to run.
+	extra = "touch canary-ran\n"
+	// partly is the beginning of a key, which somebody has typed when the prompt ends.
+	partly = "mic_d60bea1d_canary0SEC"
+)
+
+// way is a way to start login in a terminal.
+type way struct {
+	program
+	args   string                 // login --no-verify if empty
+	script string                 // runs them
+	mode   func(*syscall.Termios) // changes the terminal's state before
 }
 
 // asJob is a shell that runs its arguments as its job, in the terminal's foreground. It stops where
@@ -116,288 +267,129 @@ while [ $status -ge 147 ]; do
 done
 exit $status`
 
-// startJob runs a program as start does, but under a shell that does job control: nothing stops a
-// program that has a session to itself.
-func (p *pseudoTerminal) startJob(env []string, args ...string) {
-	p.t.Helper()
-	p.start(env, [3]*os.File{}, append([]string{"/bin/sh", "-c", asJob, "sh"}, args...)...)
-}
-
-// foreground returns the group of processes that has the terminal.
-func (p *pseudoTerminal) foreground() int {
-	p.t.Helper()
-	var group int32
-	errno := p.control(syscall.TIOCGPGRP, unsafe.Pointer(&group))
-	if errno != 0 || group <= 1 {
-		p.t.Fatalf("the terminal's foreground is %d: %v", group, errno)
-	}
-	return int(group)
-}
-
-// signalJob sends a signal to what is in the terminal's foreground.
-func (p *pseudoTerminal) signalJob(s syscall.Signal) { syscall.Kill(-p.foreground(), s) }
-
-// newPrompt starts a login with the given words in a new terminal, and waits for its prompt.
-func newPrompt(t *testing.T, s *shell, args ...string) *pseudoTerminal {
+// newPrompt starts login in a new terminal, and waits for its prompt.
+func newPrompt(t *testing.T, s *shell, w way) *pseudoTerminal {
 	t.Helper()
 	p := newTerminal(t)
-	p.start(s.environ(), [3]*os.File{}, append([]string{builtBinary(t)}, args...)...)
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+	if w.mode != nil {
+		p.change(w.mode)
+	}
+	w.env = s.environ(w.env...)
+	args := strings.Fields(cmp.Or(w.args, "login --no-verify"))
+	if w.script != "" {
+		w.path = "/bin/sh"
+		args = append([]string{"-c", w.script, "sh", builtBinary(t)}, args...)
+	}
+	p.start(w.program, args...)
+	p.waitForPrompt(1)
+	if shown := p.shown(); shown != promptText {
+		t.Errorf("the prompt is %q", shown)
+	}
 	return p
 }
 
-// control makes a request to the terminal. It does without Fd, after which closing the master would
-// wait for its reader.
-func (p *pseudoTerminal) control(request uintptr, argument unsafe.Pointer) (errno syscall.Errno) {
-	raw, err := p.master.SyscallConn()
-	if err != nil {
-		return syscall.EBADF
-	}
-	raw.Control(func(fd uintptr) {
-		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(argument))
-	})
-	return errno
-}
-
-// mode returns the terminal's state.
-func (p *pseudoTerminal) mode() (state syscall.Termios) {
-	if errno := p.control(syscall.TCGETS, unsafe.Pointer(&state)); errno != 0 {
-		p.t.Errorf("the terminal's state cannot be read: %v", errno)
-	}
-	return state
-}
-
-func (p *pseudoTerminal) setMode(state syscall.Termios) {
-	if errno := p.control(syscall.TCSETS, unsafe.Pointer(&state)); errno != 0 {
-		p.t.Errorf("the terminal's state cannot be set: %v", errno)
-	}
-}
-
-// echo reports whether the terminal shows what is typed.
-func (p *pseudoTerminal) echo() bool { return p.mode().Lflag&syscall.ECHO != 0 }
-
-// pending returns how much typed text waits for whoever reads the terminal next, a shell say.
-func (p *pseudoTerminal) pending() (count int32) {
-	lines := p.mode()
-	raw := lines
-	raw.Lflag &^= syscall.ICANON // as a shell does; else only whole lines count
-	p.setMode(raw)
-	defer p.setMode(lines)
-	unread(p.slave, &count)
-	return count
-}
-
-func (p *pseudoTerminal) shown() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.screen.String()
-}
-
-func (p *pseudoTerminal) prompts() int {
-	return strings.Count(p.shown(), "API key (input is hidden): ")
-}
-
-// waitFor waits until is returns true, and fails if that takes too long.
-func (p *pseudoTerminal) waitFor(what string, is func() bool) {
-	p.t.Helper()
-	for range 10000 {
-		if is() {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	p.kill()
-	p.t.Fatalf("no sign of %s on the screen: %q", what, p.shown())
-}
-
-// waitForText waits until the screen shows text.
-func (p *pseudoTerminal) waitForText(text string) {
-	p.t.Helper()
-	p.waitFor(text, func() bool { return strings.Contains(p.shown(), text) })
-}
-
-func (p *pseudoTerminal) typed(text string) {
-	p.t.Helper()
-	p.master.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	if _, err := p.master.WriteString(text); err != nil {
-		p.t.Error(err)
-	}
-}
-
-// signal sends signals to the program, 50 µs apart.
-func (p *pseudoTerminal) signal(signals ...syscall.Signal) {
-	for i, s := range signals {
-		for start := time.Now(); i > 0 && time.Since(start) < 50*time.Microsecond; {
-		}
-		syscall.Kill(p.pid, s)
-	}
-}
-
-// state waits until the program has stopped or ended.
-func (p *pseudoTerminal) state() syscall.WaitStatus {
-	p.t.Helper()
-	pid := p.pid
-	watchdog := time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGKILL) })
-	for {
-		var status syscall.WaitStatus
-		_, err := syscall.Wait4(p.pid, &status, syscall.WUNTRACED, nil)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		if !status.Stopped() {
-			p.pid = 0
-		}
-		if !watchdog.Stop() {
-			p.t.Fatalf("the program neither stops nor ends: %q", p.shown())
-		}
-		return status
-	}
-}
-
-// wantEnd waits for the end of the program: the exit status, the terminal as it was found, nothing
-// left in it for the shell, and nothing of a key on the screen.
-func (p *pseudoTerminal) wantEnd(name string, found syscall.Termios, code int) {
-	p.t.Helper()
-	status := p.state()
-	if !status.Exited() || status.ExitStatus() != code {
-		p.t.Errorf("%s: ends with %#x, want exit %d: %q", name, status, code, p.shown())
-	}
-	if now := p.mode(); now != found {
-		p.t.Errorf("%s: the terminal is left as %+v, and was found as %+v", name, now, found)
-	}
-	if count := p.pending(); count > 0 {
-		p.t.Errorf("%s: %d typed characters are left for the shell", name, count)
-	}
-	screen := p.shown()
-	for _, needle := range []string{"canary", "CRET0value", "mic_wrong", "mic_d60bea1d_"} {
-		if strings.Contains(screen, needle) {
-			p.t.Errorf("%s: %q is on the screen: %q", name, needle, screen)
-		}
-	}
-}
-
-// saved is how login begins to say that it has saved the test key.
-const saved = "Saved API key mic_d60bea1d to "
-
-// partly is the beginning of a key, which somebody has typed when the prompt ends.
-const partly = "mic_d60bea1d_canary0SEC"
-
-// promptEnd is one way to end a prompt.
+// promptEnd is one way to end a prompt: texts that are typed, signals to what is in the terminal's
+// foreground, and functions of the terminal.
 type promptEnd struct {
-	name, typed string // \x1a, Ctrl-Z, is followed by fg
-	signal      syscall.Signal
-	code        int
-	says        string
+	name   string
+	steps  steps
+	code   int
+	says   string
+	stored string // otherKey, if login leaves the stored key as it is
+}
+
+type steps []any
+
+// fg takes a prompt back that has been stopped.
+func fg(p *pseudoTerminal) {
+	prompts := strings.Count(p.shown(), promptText)
+	p.fg()
+	p.waitForPrompt(prompts + 1)
+}
+
+// tryEach starts a prompt in the given way for each of the ends, at the same time.
+func tryEach(t *testing.T, w way, ends ...promptEnd) {
+	for _, end := range ends {
+		t.Run(end.name, func(t *testing.T) {
+			t.Parallel()
+			end.try(t, w)
+		})
+	}
+}
+
+// try starts a prompt in the given way and ends it.
+func (end promptEnd) try(t *testing.T, w way) *pseudoTerminal {
+	s := newShell(t, nil).save(otherKey + "\n")
+	p := newPrompt(t, s, w)
+	for _, step := range end.steps {
+		switch step := step.(type) {
+		case string:
+			p.typed(step)
+			time.Sleep(2 * time.Millisecond) // as a paste over a network comes in pieces
+		case syscall.Signal:
+			time.Sleep(30 * time.Millisecond) // until the terminal has taken what was typed
+			syscall.Kill(-p.foreground(), step)
+		case func(*pseudoTerminal):
+			step(p)
+		}
+	}
+	p.wantEnd(end.says, end.code)
+	s.wantStored(end.stored + "\n")
+	return p
 }
 
 var promptEnds = []promptEnd{
-	{"Enter", testKey + "\n", 0, 0, saved},
-	{"corrections", "mic_wrong\x15" + testKey + "xy\x7f\x7f\r", 0, 0, saved},
-	{"Enter twice before the key", "\n \r" + testKey + "\n", 0, 0, saved},
-	{"Ctrl-D after the key", testKey + "\x04\x04", 0, 0, saved},
-	{"Enter and Ctrl-D", "\n\x04", 0, 2, "error: no API key: stdin is empty"},
-	{"Ctrl-D", "\x04", 0, 2, "error: no API key: stdin is empty"},
-	{"a wrong key", "canary0SECRET0value\n", 0, 3, "error: the API key from stdin "},
-	{"a line of 4,094 bytes", longKey(4094) + "\n", 0, 0, saved},
-	{"a line of 4,095 bytes", longKey(4095) + "\n", 0, 3,
-		"may be cut short: a line typed at a terminal holds at most 4095 bytes"},
-	{"a line of 6,000 bytes", longKey(6000) + "\n", 0, 3, "may be cut short"},
-	{"Ctrl-C", partly + "\x03", 0, 130, "error: interrupted"},
-	{"Ctrl-\\", partly + "\x1c", 0, 131, "error: interrupted"},
-	{"INT", partly, syscall.SIGINT, 130, "error: interrupted"},
-	{"TERM", partly, syscall.SIGTERM, 143, "error: interrupted"},
-	{"HUP", partly, syscall.SIGHUP, 129, "error: interrupted"},
-	{"QUIT", partly, syscall.SIGQUIT, 131, "error: interrupted"},
-	{"PIPE", partly, syscall.SIGPIPE, 141, "error: interrupted"},
-	{"Ctrl-Z, then Enter", partly + "\x1a" + testKey + "\n", 0, 0, saved},
-	{"Ctrl-Z twice, then Enter", "\x1a\x1a" + testKey + "\n", 0, 0, saved},
-	{"Ctrl-Z, then Ctrl-C", partly + "\x1a" + partly + "\x03", 0, 130, "error: interrupted"},
-	{"Ctrl-Z, then TERM", "\x1a", syscall.SIGTERM, 143, "error: interrupted"},
+	{"Enter", steps{testKey + "\n"}, 0, saved, testKey},
+	{"corrections", steps{"mic_wrong\x15" + testKey + "xy\x7f\x7f\r"}, 0, saved, testKey},
+	{"Enter twice before the key", steps{"\n \r" + testKey + "\n"}, 0, saved, testKey},
+	{"Ctrl-D after the key", steps{testKey + "\x04\x04"}, 0, saved, testKey},
+	{"Enter and Ctrl-D", steps{"\n\x04"}, 2, "error: no API key: stdin is empty", otherKey},
+	{"Ctrl-D", steps{"\x04"}, 2, "error: no API key: stdin is empty", otherKey},
+	{"a wrong key", steps{"canary0SECRET0value\n"}, 3, "error: the API key from stdin ", otherKey},
+	{"a line of 4,094 bytes", steps{longKey(4094) + "\n"}, 0, saved, longKey(4094)},
+	{"a line of 4,095 bytes", steps{longKey(4095) + "\n"}, 3,
+		"may be cut short: a line typed at a terminal holds at most 4095 bytes", otherKey},
+	{"a line of 6,000 bytes", steps{longKey(6000) + "\n"}, 3, "may be cut short", otherKey},
+	{"Ctrl-C", steps{partly + "\x03"}, 130, broken, otherKey},
+	{"Ctrl-\\", steps{partly + "\x1c"}, 131, broken, otherKey},
+	{"INT", steps{partly, syscall.SIGINT}, 130, broken, otherKey},
+	{"TERM", steps{partly, syscall.SIGTERM}, 143, broken, otherKey},
+	{"HUP", steps{partly, syscall.SIGHUP}, 129, broken, otherKey},
+	{"QUIT", steps{partly, syscall.SIGQUIT}, 131, broken, otherKey},
+	{"PIPE", steps{partly, syscall.SIGPIPE}, 141, broken, otherKey},
+	{"Ctrl-Z, then Enter", steps{partly + "\x1a", fg, testKey + "\n"}, 0, saved, testKey},
+	{"Ctrl-Z twice, then Enter", steps{"\x1a", fg, "\x1a", fg, testKey + "\n"}, 0, saved, testKey},
+	{"Ctrl-Z, then Ctrl-C", steps{partly + "\x1a", fg, partly + "\x03"}, 130, broken, otherKey},
+	{"Ctrl-Z, then TERM", steps{"\x1a", fg, syscall.SIGTERM}, 143, broken, otherKey},
+
+	{"a line break pasted too", steps{"\n" + testKey + "\n"}, 0, saved, testKey},
+	{"a label", steps{"canary key:\r\n" + testKey + "\r\n"}, 3, "not start with mic_", otherKey},
+	{"CR LF", steps{"\r\n\r\n" + testKey + "\r\n\r\n"}, 0, saved, testKey},
+	{"two lines", steps{testKey[:20] + "\n" + testKey[20:] + "\n"}, 0, saved, testKey[:20]},
+	{"a command after it", steps{testKey + "\n" + extra}, 0, saved, testKey},
+	{"a command without Enter", steps{testKey + "\n" + extra[:10]}, 0, saved, testKey},
+	{"a page of text", steps{testKey + "\n" + strings.Repeat(extra, 999)}, 0, saved, testKey},
+	{"Ctrl-C and a command", steps{testKey[:20] + "\x03" + extra}, 130, broken, otherKey},
+	{"in pieces", steps{testKey + "\n", extra, extra, extra, extra}, 0, saved, testKey},
 }
 
 func longKey(length int) string {
 	return "mic_d60bea1d_canary" + strings.Repeat("x", length-len("mic_d60bea1d_canary"))
 }
 
-// TestTorturePrompt types a key, or the beginning of one, and ends the prompt in every way.
+// TestTorturePrompt types a key, the beginning of one, or more than one, and ends the prompt in
+// every way.
 func TestTorturePrompt(t *testing.T) {
 	t.Parallel()
-	endings, stops := 0, 0
-	for round := range times(1, 20) {
-		for _, end := range promptEnds {
-			args := []string{"login", "--no-verify"}
-			if round%2 == 1 {
-				args = append(args, "--quiet")
-			}
-			stops += tryPromptEnd(t, end, args)
-			endings++
+	rounds := times(1, 20)
+	t.Run("", func(t *testing.T) {
+		for range rounds {
+			tryEach(t, way{script: asJob}, promptEnds...)
 		}
-	}
+	})
+	stops := strings.Count(fmt.Sprint(promptEnds), "\x1a")
 	counted(t, "%d prompts ended, %d stopped and continued: 0 keys on the screen, 0 pending, "+
-		"0 terminals left without echo", endings, stops)
-}
-
-// tryPromptEnd ends one prompt, and returns how often it was stopped and continued.
-func tryPromptEnd(t *testing.T, end promptEnd, args []string) (stops int) {
-	s := newShell(t, nil).save(otherKey + "\n")
-	p := newTerminal(t)
-	found := p.mode()
-	command := append([]string{builtBinary(t)}, args...)
-	if strings.Contains(end.typed, "\x1a") {
-		p.startJob(s.environ(), command...)
-	} else {
-		p.start(s.environ(), [3]*os.File{}, command...)
-	}
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 })
-	if p.echo() {
-		t.Errorf("%s: the prompt is there and what is typed shows", end.name)
-	}
-	parts := strings.Split(end.typed, "\x1a")
-	for _, part := range parts[:len(parts)-1] {
-		p.typed(part + "\x1a")
-		p.fg(end.name, stops+2)
-		stops++
-	}
-	p.typed(parts[stops])
-	if end.signal != 0 {
-		time.Sleep(30 * time.Millisecond) // until the terminal has taken what was typed
-		p.signalJob(end.signal)
-	}
-	p.wantEnd(end.name, found, end.code)
-	if len(args) == 2 {
-		p.waitForText(end.says)
-	}
-	want := otherKey + "\n"
-	if end.code == 0 {
-		want = testKey + "\n"
-	}
-	if strings.Contains(end.name, "4,094") {
-		want = end.typed
-	}
-	s.wantStored(want)
-	return stops
-}
-
-// fg expects the program to stop, with the terminal as a shell wants it, and continues it.
-func (p *pseudoTerminal) fg(name string, prompts int) {
-	p.t.Helper()
-	if status := p.state(); !status.Stopped() {
-		p.t.Fatalf("%s: the program does not stop but ends: %#x", name, status)
-	}
-	if !p.echo() {
-		p.t.Errorf("%s: the program is stopped and what is typed in the shell does not show", name)
-	}
-	if count := p.pending(); count > 0 {
-		p.t.Errorf("%s: %d typed characters are left for the shell", name, count)
-	}
-	p.signal(syscall.SIGCONT)
-	p.waitFor("a new prompt", func() bool { return p.prompts() == prompts })
-	if p.echo() {
-		p.t.Errorf("%s: after fg what is typed shows", name)
-	}
+		"0 terminals left without echo", rounds*len(promptEnds), rounds*stops)
 }
 
 // TestTortureTwoSignalsAtOnce ends prompts with two signals 50 µs apart, as they come where a
@@ -413,94 +405,19 @@ func TestTortureTwoSignalsAtOnce(t *testing.T) {
 	}
 	prompts := times(20, 300)
 	for i := range prompts {
-		pair := pairs[i%len(pairs)]
 		s := newShell(t, nil).save(otherKey + "\n")
-		p := newTerminal(t)
-		found := p.mode()
-		p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
-		p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+		p := newPrompt(t, s, way{})
 		p.typed(partly)
-		p.signal(pair...)
-		status := p.state()
-		code := status.ExitStatus()
-		if code != 128+int(pair[0]) && code != 128+int(pair[1]) {
-			t.Errorf("%v end the prompt with %#x", pair, status)
+		pair := pairs[i%len(pairs)]
+		p.Process.Signal(pair[0])
+		for start := time.Now(); time.Since(start) < 50*time.Microsecond; {
 		}
-		if now := p.mode(); now != found {
-			t.Errorf("%v leave the terminal as %+v, and it was %+v", pair, now, found)
-		}
-		if count := p.pending(); count > 0 {
-			t.Errorf("%v leave %d typed characters", pair, count)
-		}
-		p.waitForText("interrupted")
-		if screen := p.shown(); strings.Count(screen, "interrupted") != 1 {
-			t.Errorf("%v: %q", pair, screen)
-		}
+		p.Process.Signal(pair[1])
+		p.wantEnd(broken, 128+int(pair[0]), 128+int(pair[1]))
 		s.wantStored(otherKey + "\n")
 	}
 	counted(t, "%d prompts ended by two signals 50 µs apart: 0 terminals left without echo",
 		prompts)
-}
-
-// TestTorturePaste pastes more than the key at a prompt that a real shell started: none of it comes
-// to the shell's screen, its history, or is run.
-func TestTorturePaste(t *testing.T) {
-	t.Parallel()
-	pastes := []struct{ name, pasted, says string }{
-		{"a line break before and after", "\n" + testKey + "\n", saved},
-		{"a label", "canary key:\n" + testKey + "\n", "does not start with mic_"},
-		{"a label and CR LF", "canary key:\r\n" + testKey + "\r\n", "does not start with mic_"},
-		{"CR LF", testKey + "\r\n", saved},
-		{"CR LF on both sides", "\r\n\r\n" + testKey + "\r\n\r\n", saved},
-		{"wrapped over two lines", testKey[:20] + "\n" + testKey[20:] + "\n", saved},
-		{"a command after it", testKey + "\ntouch canary-ran\n", saved},
-		{"a command without Enter", testKey + "\ntouch canary-ran", saved},
-		{"twice", testKey + "\n" + testKey + "\n", saved},
-		{"a page of text", testKey + "\n" + strings.Repeat("touch canary-ran\n", 1000), saved},
-		{"a command and Ctrl-C", testKey[:20] + "\x03touch canary-ran\n", "interrupted"},
-		{"in pieces", testKey + "\n" + strings.Repeat(piece+"touch canary-ran\n", 5), saved},
-	}
-	count := 0
-	for range times(1, 10) {
-		for _, paste := range pastes {
-			tryPaste(t, paste.name, paste.pasted, paste.says)
-			count++
-		}
-	}
-	counted(t, "%d pastes of more than a key under bash: 0 keys pending in a terminal", count)
-}
-
-// piece marks where a paste pauses for two milliseconds, as one over a network does.
-const piece = "\x00"
-
-func tryPaste(t *testing.T, name, pasted, says string) {
-	s := newShell(t, nil)
-	p := newBash(t, s)
-	p.typed("microtica login --no-verify\n")
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	for _, part := range strings.Split(pasted, piece) {
-		p.typed(part)
-		time.Sleep(2 * time.Millisecond)
-	}
-	p.waitForText(says)
-	p.typed("echo end-$((6*7))\n")
-	p.waitForText("end-42")
-	p.typed("exit\n")
-	if status := p.state(); !status.Exited() {
-		t.Errorf("%s: the shell ends with %#x", name, status)
-	}
-	history, err := os.ReadFile(filepath.Join(s.home, "history"))
-	want := "microtica login --no-verify\necho end-$((6*7))\nexit\n"
-	if err != nil || string(history) != want {
-		t.Errorf("%s: the shell's history is %q, %v", name, history, err)
-	}
-	screen := p.shown()
-	if strings.Contains(screen, "canary") || strings.Contains(screen, "not found") {
-		t.Errorf("%s: the shell shows or runs what was pasted: %q", name, screen)
-	}
-	if _, err := os.Stat(filepath.Join(s.home, "canary-ran")); err == nil {
-		t.Errorf("%s: the shell ran what was pasted", name)
-	}
 }
 
 // newBash starts an interactive bash with job control in a new terminal, in the shell's home.
@@ -511,393 +428,224 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 		t.Skip("there is no bash here")
 	}
 	p := newTerminal(t)
-	env := append(s.environ(), "PATH="+filepath.Dir(builtBinary(t))+":/usr/bin:/bin", "TERM=dumb",
-		"HISTFILE="+filepath.Join(s.home, "history"))
-	const script = `cd "$HOME" && exec "$0" --norc --noprofile -i`
-	p.start(env, [3]*os.File{}, "/bin/sh", "-c", script, bash)
-	p.typed("PS1='sh''ell> '\n")
-	p.waitForText("shell> ")
-	p.typed("history -c; clear 2>/dev/null; echo rea''dy\n")
-	p.waitForText("ready")
+	env := s.environ("PATH="+filepath.Dir(builtBinary(t))+":/usr/bin:/bin", "TERM=dumb",
+		"PS1=shell> ")
+	p.start(program{path: bash, env: env, dir: s.home}, "--norc", "--noprofile", "-i")
+	p.waitForText("shell> ", 1)
 	return p
 }
 
 // killJob makes the shell end its job, once, and notice that before its next prompt.
 const killJob = "kill %1; while kill -0 %1 2>/dev/null; do sleep 0.1; done\n"
 
-// TestTorturePromptsKilledInTheBackground starts prompts in the background, which stops them, and
-// ends them with one kill %1, or by ending the shell.
+// inBackground starts a prompt in the background, which stops it, and returns its process.
+func (p *pseudoTerminal) inBackground() (pid int) {
+	p.t.Helper()
+	p.typed("microtica login --no-verify & echo pid=$!.\n")
+	p.typed("until jobs | grep Stopped; do sleep 0.1; done\n")
+	p.waitForText("]+  Stopped                 microtica login --no-verify\r\n", 1)
+	_, after, _ := strings.Cut(p.shown(), "\npid=")
+	number, _, _ := strings.Cut(after, ".")
+	pid, err := strconv.Atoi(number)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return pid
+}
+
+// TestTorturePromptsKilledInTheBackground starts prompts in the background, and ends them with one
+// kill %1, or by ending the shell.
 func TestTorturePromptsKilledInTheBackground(t *testing.T) {
 	t.Parallel()
 	for i := range times(8, 50) {
-		s := newShell(t, nil)
-		p := newBash(t, s)
-		p.typed("microtica login --no-verify & echo pid=$!\n")
-		p.waitForText("\npid=")
-		pid := p.printedPID()
+		p := newBash(t, newShell(t, nil))
+		pid := p.inBackground()
 		t.Cleanup(func() {
 			if processState(pid) == "T" {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
 		})
-		p.typed("until jobs | grep Stopped; do sleep 0.1; done\n")
-		p.waitFor("a stop", func() bool { return strings.Contains(p.shown(), "]+  Stopped") })
 		time.Sleep(300 * time.Millisecond) // longer than a stopped prompt looks out for a signal
 		if i%2 == 1 {
-			p.kill()
+			p.Process.Kill()
 			p.waitFor("an end", func() bool { return strings.Contains("Z", processState(pid)) })
 			continue
 		}
 		p.typed(killJob)
-		p.waitForText("Exit 143")
+		p.waitForText("Exit 143", 1)
 	}
 }
 
-// printedPID returns the number of a process that a shell has printed after "pid=".
-func (p *pseudoTerminal) printedPID() int {
-	p.t.Helper()
-	p.waitFor("a whole line", func() bool {
-		_, after, _ := strings.Cut(p.shown(), "\npid=")
-		return strings.Contains(after, "\n")
-	})
-	_, after, _ := strings.Cut(p.shown(), "\npid=")
-	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
-	if err != nil {
-		p.t.Fatalf("no number of a process in %q", p.shown())
-	}
-	return pid
-}
-
-// processState returns the letter for a process's state (proc_pid_stat(5)), "" if it is gone.
-func processState(pid int) string {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))[0]
-}
-
-// TestPromptWithoutJobControl presses Ctrl-Z where no shell would take the terminal back, as under
-// ssh -t: the kernel stops no program there, and the prompt goes on.
+// TestPromptWithoutJobControl presses Ctrl-Z where no shell would take the terminal back: in a
+// session's first group of processes, as under ssh -t, and as process 1 of a container. The kernel
+// stops no program there, and the prompt goes on.
 func TestPromptWithoutJobControl(t *testing.T) {
 	t.Parallel()
-	for _, script := range []string{`exec "$@"`, `"$@"; status=$?; echo done; exit $status`} {
-		for _, test := range []struct {
-			typed, stored string
-			code          int
-		}{
-			{testKey + "\n", testKey + "\n", 0},
-			{partly + "\x03", "", 130},
-		} {
-			s := newShell(t, nil)
-			p := newTerminal(t)
-			found := p.mode()
-			p.start(s.environ(), [3]*os.File{}, "/bin/sh", "-c", "trap : INT; "+script, "sh",
-				builtBinary(t), "login", "--no-verify")
-			p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-			p.typed("\x1a")
-			for range 200 {
-				if p.echo() {
-					t.Fatalf("%s: Ctrl-Z turns the echo on", script)
-				}
-				time.Sleep(time.Millisecond)
+	staysHidden := func(p *pseudoTerminal) {
+		for range 200 {
+			if p.echo() {
+				p.t.Fatal("Ctrl-Z turns the echo on")
 			}
-			p.typed(test.typed)
-			p.wantEnd(script, found, test.code)
-			s.wantStored(test.stored)
+			time.Sleep(time.Millisecond)
 		}
+	}
+	inContainer := &syscall.SysProcAttr{
+		Setsid: true, Setctty: true, Cloneflags: syscall.CLONE_NEWPID,
+	}
+	for _, w := range []way{
+		{},
+		{script: `trap : INT; "$@"; status=$?; echo done; exit $status`},
+		{program: program{attributes: inContainer}},
+	} {
+		tryEach(t, w,
+			promptEnd{"Enter", steps{"\x1a", staysHidden, testKey + "\n"}, 0, saved, testKey},
+			promptEnd{"Ctrl-C", steps{"\x1a", staysHidden, "\x03"}, 130, broken, otherKey})
 	}
 }
 
-// TestPromptAsAJob stops a prompt with Ctrl-Z under a real shell, takes it back, and ends it while
-// it is stopped; then it starts one in the background. The shell keeps its terminal.
+// TestPromptAsAJob ends prompts of a real shell that are stopped: one that was started in the
+// background, and one after Ctrl-Z. The shell keeps its terminal, and gets nothing that was pasted
+// beside a key.
 func TestPromptAsAJob(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
 	p := newBash(t, s)
-	p.typed("microtica login --no-verify\n")
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	p.typed(partly + "\x1a")
-	p.waitForText("Stopped")
-	p.typed("fg\n")
-	p.waitFor("a new prompt", func() bool { return p.prompts() == 2 })
-	p.typed(partly + "\x1a")
-	p.waitFor("another stop", func() bool { return strings.Count(p.shown(), "Stopped") == 2 })
+	p.inBackground()
 	p.typed(killJob)
-	p.waitForText("Exit 143")
-	p.typed("microtica login --no-verify &\n")
-	p.typed("sleep 0.3; jobs\n")
-	p.waitFor("a job that waits", func() bool { return strings.Count(p.shown(), "Stopped") > 2 })
-	if p.prompts() > 2 {
+	p.waitForText("Exit 143", 1)
+	if strings.Contains(p.shown(), promptText) {
 		t.Errorf("a job in the background prompts: %q", p.shown())
 	}
+	p.typed("microtica login --no-verify\n")
+	p.waitForPrompt(1)
+	p.typed(partly + "\x1a")
+	p.waitFor("the shell", func() bool { return p.foreground() == p.Process.Pid })
 	p.typed(killJob)
-	p.waitFor("its end", func() bool { return strings.Count(p.shown(), "Exit 143") == 2 })
+	p.waitForText("Exit 143", 2)
 	p.typed("stty -a | grep -o -- '-\\?echo ' | tr e E\n")
-	p.waitForText("\nEcho")
-	p.typed("exit\n")
-	if status := p.state(); !status.Exited() {
-		t.Errorf("the shell ends with %#x: %q", status, p.shown())
-	}
-	if strings.Contains(p.shown(), "canary") {
-		t.Errorf("the key is on the screen: %q", p.shown())
-	}
-	s.wantStored("")
+	p.waitForText("\nEcho", 1)
+	p.typed("microtica login --no-verify\n")
+	p.waitForPrompt(2)
+	p.typed(testKey + "\n" + extra)
+	p.waitForText(saved, 1)
+	p.typed("ls\nexit\n")
+	p.wantEnd(saved, 0)
+	s.wantStored(testKey + "\n")
 }
 
 // TestPromptEndedInTheBackground stops a prompt in a way that it cannot see, under a shell that
 // does not mend the terminal, and ends it there: the echo comes back.
 func TestPromptEndedInTheBackground(t *testing.T) {
 	t.Parallel()
-	s := newShell(t, nil)
 	p := newTerminal(t)
-	p.start(append(s.environ(), "PS1=shell> "), [3]*os.File{}, "/bin/sh", "-i")
-	p.waitForText("shell> ")
-	p.typed("sh -c 'echo pid=$$; exec " + builtBinary(t) + " login --no-verify'\n")
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	pid := p.printedPID()
-	syscall.Kill(pid, syscall.SIGSTOP)
-	p.waitFor("the shell", func() bool { return strings.Count(p.shown(), "shell> ") == 2 })
-	syscall.Kill(pid, syscall.SIGTERM)
-	syscall.Kill(pid, syscall.SIGCONT)
-	p.waitForText("error: interrupted")
+	env := newShell(t, nil).environ("PS1=shell> ")
+	p.start(program{path: "/bin/sh", env: env}, "-i")
+	p.waitForText("shell> ", 1)
+	p.typed(builtBinary(t) + " login --no-verify\n")
+	p.waitForPrompt(1)
+	job := p.foreground()
+	syscall.Kill(job, syscall.SIGSTOP)
+	p.waitForText("shell> ", 2)
+	syscall.Kill(job, syscall.SIGTERM)
+	syscall.Kill(job, syscall.SIGCONT)
+	p.waitForText(broken, 1)
 	if !p.echo() {
 		t.Error("the terminal is left without echo")
-	}
-}
-
-// TestTypedLine reads what terminals of any system may deliver.
-func TestTypedLine(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct{ typed, want string }{
-		{"key\n", "key"},
-		{"key\r", "key"},
-		{"key\r\nmore", "key"},
-		{"\r\n\r\n \t\nkey\rmore", "key"},
-		{"key", "key"},
-		{"", ""},
-		{"\n\n", ""},
-		{strings.Repeat("x", 4096) + "\n", strings.Repeat("x", 4096)},
-	} {
-		got, err := readTypedLine(strings.NewReader(test.typed))
-		if got != test.want || err != nil {
-			t.Errorf("%.40q is read as %.40q, %v", test.typed, got, err)
-		}
-	}
-	_, err := readTypedLine(strings.NewReader(strings.Repeat("x", 4097) + "\n"))
-	if err != errTooLarge {
-		t.Errorf("a line of 4,097 bytes: %v", err)
 	}
 }
 
 // TestPromptInAnyMode types a key at terminals that another program left in a mode of its own.
 func TestPromptInAnyMode(t *testing.T) {
 	t.Parallel()
-	for name, set := range map[string]func(*syscall.Termios){
-		"without ICRNL": func(s *syscall.Termios) { s.Iflag &^= syscall.ICRNL },
-		"with IGNCR":    func(s *syscall.Termios) { s.Iflag |= syscall.IGNCR },
-		"with INLCR": func(s *syscall.Termios) {
+	for _, mode := range []func(*syscall.Termios){
+		func(s *syscall.Termios) { s.Iflag |= syscall.IGNCR },
+		func(s *syscall.Termios) {
 			s.Iflag &^= syscall.ICRNL
 			s.Iflag |= syscall.INLCR
 		},
-		"without ICANON": func(s *syscall.Termios) { s.Lflag &^= syscall.ICANON },
-		"raw": func(s *syscall.Termios) {
+		func(s *syscall.Termios) { // raw
 			s.Iflag &^= syscall.ICRNL | syscall.IXON
 			s.Lflag &^= syscall.ICANON | syscall.ISIG | syscall.ECHO | syscall.IEXTEN
 		},
 	} {
-		for _, ending := range []string{
-			testKey + "\r", testKey + "\n", "\r" + testKey + "\r", partly + "\x03",
-		} {
-			s := newShell(t, nil)
-			p := newTerminal(t)
-			found := p.mode()
-			set(&found)
-			p.setMode(found)
-			p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
-			p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-			p.typed(ending)
-			code, stored := 0, testKey+"\n"
-			if strings.HasSuffix(ending, "\x03") {
-				code, stored = 130, ""
-			}
-			p.wantEnd(fmt.Sprintf("%s, %q", name, ending), found, code)
-			s.wantStored(stored)
-		}
+		tryEach(t, way{mode: mode},
+			promptEnd{"CR", steps{"\r" + testKey + "\r"}, 0, saved, testKey},
+			promptEnd{"LF", steps{testKey + "\n"}, 0, saved, testKey},
+			promptEnd{"Ctrl-C", steps{partly + "\x03"}, 130, broken, otherKey})
 	}
 }
 
-// TestPromptSaysWhereAKeyIsMade holds what stands on the screen, with --quiet and --json too.
-func TestPromptSaysWhereAKeyIsMade(t *testing.T) {
+// TestPrompt ends prompts after --quiet and --json, which change nothing but what comes after it,
+// with stdout into a pipe whose reader has gone, which ends the program by SIGPIPE, as any other,
+// and after a stop with a key half typed, of which the shell finds nothing.
+func TestPrompt(t *testing.T) {
 	t.Parallel()
-	for _, flags := range []string{"--no-verify", "--no-verify --quiet", "--no-verify --json"} {
-		s := newShell(t, nil)
-		p := newPrompt(t, s, append([]string{"login"}, strings.Fields(flags)...)...)
-		want := "Create an API key in Microtica's console, in the project's settings; " +
-			"it is shown only once.\r\nAPI key (input is hidden): "
-		if got := p.shown(); got != want {
-			t.Errorf("login %s shows %q, want %q", flags, got, want)
-		}
-	}
+	reader, closed := newPipe(t)
+	reader.Close()
+	enter := steps{testKey + "\n"}
+	stop := steps{partly, syscall.SIGTSTP, fg, testKey + "\n"}
+	p := promptEnd{"--quiet", enter, 0, "", testKey}.try(t, way{args: "login --no-verify --quiet"})
+	p.waitFor("nothing more", func() bool { return p.shown() == promptText+"\r\n" })
+	promptEnd{"--json", enter, 0, `{"apiKeyPrefix":"mic_d60bea1d",`, testKey}.
+		try(t, way{args: "login --no-verify --json"})
+	promptEnd{"a closed pipe", enter, -int(syscall.SIGPIPE), "", testKey}.
+		try(t, way{program: program{stdout: closed}})
+	promptEnd{"TSTP", stop, 0, saved, testKey}.try(t, way{script: asJob})
 }
 
 // TestPromptThatNobodySees starts login at a terminal with stderr somewhere else.
 func TestPromptThatNobodySees(t *testing.T) {
 	t.Parallel()
-	const hint = "run 'microtica login < FILE' with a file that holds the key"
-	for _, flags := range []string{"", "--json"} {
-		s := newShell(t, nil)
-		log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-		if err != nil {
-			t.Fatal(err)
-		}
+	hidden := wrong{"usage", "cannot prompt for the API key: stderr is not a terminal",
+		"run 'microtica login < FILE' with a file that holds the key", 0}
+	for _, asJSON := range []bool{false, true} {
+		var stderr bytes.Buffer
 		p := newTerminal(t)
-		found := p.mode()
-		args := append([]string{builtBinary(t), "login", "--no-verify"}, strings.Fields(flags)...)
-		p.start(s.environ(), [3]*os.File{2: log}, args...)
-		p.wantEnd("login 2>log", found, 2)
-		const message = "cannot prompt for the API key: stderr is not a terminal"
-		want := "error: " + message + "\nhint: " + hint + "\n"
-		if flags == "--json" {
-			want = `{"error":{"code":"usage","message":"` + message + `","hint":"` + hint + `",`
-		}
-		written, err := os.ReadFile(log.Name())
-		if !strings.HasPrefix(string(written), want) {
-			t.Errorf("login %s 2>log writes %q, %v", flags, written, err)
-		}
-		if shown := p.shown(); shown != "" {
-			t.Errorf("login %s 2>log shows %q", flags, shown)
+		env := newShell(t, nil).environ()
+		p.start(program{env: env, stderr: &stderr}, inForm(asJSON, "login", "--no-verify")...)
+		p.wantEnd("", 2)
+		if want := hidden.fails("", asJSON).stderr; stderr.String() != want || p.shown() != "" {
+			t.Errorf("stderr is %q, want %q; on the screen: %q", &stderr, want, p.shown())
 		}
 	}
 }
 
-// TestPromptThenVerify holds what signals do after the prompt, while the key is being checked:
-// Ctrl-Z stops the program, and the others end it; the terminal has long been restored.
+// TestPromptThenVerify holds what Ctrl-C and Ctrl-Z do after the prompt, while the key is being
+// checked: the terminal has long been restored.
 func TestPromptThenVerify(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name, typed string
-		signal      syscall.Signal
-		code        int
-	}{
-		{"Ctrl-C", "\x03", 0, 130},
-		{"Ctrl-\\", "\x1c", 0, 131},
-		{"HUP", "", syscall.SIGHUP, 129},
-		{"TERM", "", syscall.SIGTERM, 143},
-		{"Ctrl-Z and Ctrl-C", "\x1a\x03", 0, 130},
-	} {
-		asked := make(chan bool, 10)
-		server := newRawServer(t, afterRequest(silentAfter(asked)))
-		s := newShell(t, nil).save(otherKey + "\n")
-		s.with("MICROTICA_API_URL", "http://"+server.host)
-		p := newTerminal(t)
-		found := p.mode()
-		p.startJob(s.environ(), builtBinary(t), "login")
-		p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-		p.typed(testKey + "\n")
-		wantSoon(t, asked, test.name+": the request")
+	asked := make(chan bool, 2)
+	server := newRawServer(t, afterRequest(silentAfter(asked)))
+	checking := func(p *pseudoTerminal) {
+		receive(p.t, asked)
 		if !p.echo() {
-			t.Errorf("%s: the key is being checked and the echo is off", test.name)
+			p.t.Error("the key is being checked and the echo is off")
 		}
-		rest, stopped := strings.CutPrefix(test.typed, "\x1a")
-		if stopped {
-			p.typed("\x1a")
-			if status := p.state(); !status.Stopped() {
-				t.Fatalf("%s: Ctrl-Z does not stop the program but ends it: %#x", test.name, status)
-			}
-			p.signal(syscall.SIGCONT)
-			p.waitFor("the job", func() bool { return p.foreground() != p.pid })
-		}
-		p.typed(rest)
-		if test.signal != 0 {
-			p.signalJob(test.signal)
-		}
-		p.wantEnd(test.name, found, test.code)
-		s.wantStored(otherKey + "\n")
 	}
-}
-
-// TestPromptThenAClosedPipe prompts with stdout into a pipe whose reader has gone: after the prompt
-// that ends the program by SIGPIPE, as it ends any other.
-func TestPromptThenAClosedPipe(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil)
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+	w := way{args: "login", script: asJob}
+	w.env = []string{"MICROTICA_API_URL=http://" + server.host}
+	for _, rest := range []steps{
+		{checking, "\x03"},
+		{checking, "\x1a", (*pseudoTerminal).fg, "\x03"},
+	} {
+		end := promptEnd{"", append(steps{testKey + "\n"}, rest...), 130, broken, otherKey}
+		end.try(t, w)
 	}
-	defer writer.Close()
-	reader.Close()
-	p := newTerminal(t)
-	found := p.mode()
-	p.start(s.environ(), [3]*os.File{1: writer}, builtBinary(t), "login", "--no-verify")
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	p.typed(testKey + "\n")
-	if status := p.state(); !status.Signaled() || status.Signal() != syscall.SIGPIPE {
-		t.Errorf("a closed pipe ends login with %#x, want SIGPIPE", status)
-	}
-	if p.mode() != found {
-		t.Error("the terminal is not as it was found")
-	}
-	s.wantStored(testKey + "\n")
 }
 
 // TestPromptWhileOutputIsHeld holds the output, as Ctrl-S does, before the prompt is printed.
 func TestPromptWhileOutputIsHeld(t *testing.T) {
 	t.Parallel()
-	s := newShell(t, nil)
 	p := newTerminal(t)
-	found := p.mode()
-	const suspendOutput, resumeOutput, flow = 0, 1, 0x540A // TCOOFF, TCOON, TCXONC
-	syscall.Syscall(syscall.SYS_IOCTL, p.slave.Fd(), flow, suspendOutput)
-	p.start(s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
+	p.control(p.slave.Fd(), 0x540A, nil) // TCXONC, with TCOOFF
+	p.start(program{env: newShell(t, nil).environ()}, "login", "--no-verify")
 	p.waitFor("an end of the echo", func() bool { return !p.echo() })
 	start := time.Now()
-	p.signal(syscall.SIGTERM)
-	p.wantEnd("TERM", found, 143)
+	p.Process.Signal(syscall.SIGTERM)
+	p.wantEnd("", 143)
 	if took := time.Since(start); took > soon {
 		t.Errorf("TERM took %v", took)
 	}
-	syscall.Syscall(syscall.SYS_IOCTL, p.slave.Fd(), flow, resumeOutput)
-}
-
-// TestPromptOfPID1 presses Ctrl-Z where nothing can stop the program, as in a container: what is
-// typed stays hidden.
-func TestPromptOfPID1(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil)
-	p := newTerminal(t)
-	found := p.mode()
-	p.startWith(&syscall.SysProcAttr{Setsid: true, Setctty: true, Cloneflags: syscall.CLONE_NEWPID},
-		s.environ(), [3]*os.File{}, builtBinary(t), "login", "--no-verify")
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	p.typed("\x1a")
-	for range 100 {
-		if p.echo() {
-			t.Fatal("Ctrl-Z turns the echo on, and the program goes on")
-		}
-		time.Sleep(time.Millisecond)
-	}
-	p.typed(testKey + "\n")
-	p.wantEnd("Ctrl-Z", found, 0)
-	s.wantStored(testKey + "\n")
-}
-
-// TestPromptStoppedFromOutside stops a prompt where a key is half typed: the shell finds nothing.
-func TestPromptStoppedFromOutside(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil).save(otherKey + "\n")
-	p := newTerminal(t)
-	found := p.mode()
-	p.startJob(s.environ(), builtBinary(t), "login", "--no-verify")
-	p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
-	p.typed(partly)
-	time.Sleep(30 * time.Millisecond)
-	p.signalJob(syscall.SIGTSTP)
-	p.fg("TSTP", 2)
-	p.typed(testKey + "\n")
-	p.wantEnd("TSTP", found, 0)
-	s.wantStored(testKey + "\n")
 }
 
 // TestPromptWhoseTerminalGoesAway hangs up: the program ends, and nothing is stored. A terminal
@@ -906,16 +654,14 @@ func TestPromptWhoseTerminalGoesAway(t *testing.T) {
 	t.Parallel()
 	for _, controls := range []bool{true, false} {
 		s := newShell(t, nil).save(otherKey + "\n")
-		p := newTerminal(t)
-		p.startWith(&syscall.SysProcAttr{Setsid: true, Setctty: controls}, s.environ(),
-			[3]*os.File{}, builtBinary(t), "login", "--no-verify")
-		p.waitFor("the prompt", func() bool { return p.prompts() == 1 && !p.echo() })
+		session := &syscall.SysProcAttr{Setsid: true, Setctty: controls}
+		p := newPrompt(t, s, way{program: program{attributes: session}})
 		p.typed(partly)
 		if err := errors.Join(p.slave.Close(), p.master.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if status := p.state(); status.ExitStatus() != 129 {
-			t.Errorf("a hangup ends the program with %#x", status)
+		if got := p.wait(); got.code != 129 {
+			t.Errorf("a hangup ends the program with %s", got)
 		}
 		s.wantStored(otherKey + "\n")
 	}

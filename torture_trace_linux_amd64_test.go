@@ -16,31 +16,21 @@ import (
 // This file runs the program one file call at a time, by ptrace(2): it is killed before and after
 // each, and each is made to fail.
 
-// fileCall is a system call that touches files.
-type fileCall struct {
-	name string
-	path int // the argument that is a path; -1 where the first one is a descriptor
+// callsOnOpenFiles are system calls that Go makes on a file's descriptor, their first argument.
+var callsOnOpenFiles = map[uint64]string{
+	syscall.SYS_READ: "read", syscall.SYS_WRITE: "write", syscall.SYS_CLOSE: "close",
+	syscall.SYS_FSTAT: "fstat", syscall.SYS_FCNTL: "fcntl", syscall.SYS_FSYNC: "fsync",
+	syscall.SYS_FCHMOD: "fchmod", syscall.SYS_GETDENTS64: "getdents64",
 }
 
-var fileCalls = map[uint64]fileCall{
-	syscall.SYS_READ: {"read", -1}, syscall.SYS_WRITE: {"write", -1},
-	syscall.SYS_PWRITE64: {"pwrite64", -1}, syscall.SYS_CLOSE: {"close", -1},
-	syscall.SYS_FSTAT: {"fstat", -1}, syscall.SYS_FCNTL: {"fcntl", -1},
-	syscall.SYS_FSYNC: {"fsync", -1}, syscall.SYS_FDATASYNC: {"fdatasync", -1},
-	syscall.SYS_FTRUNCATE: {"ftruncate", -1}, syscall.SYS_FCHMOD: {"fchmod", -1},
-	syscall.SYS_GETDENTS64: {"getdents64", -1}, syscall.SYS_LSEEK: {"lseek", -1},
-	syscall.SYS_OPENAT: {"openat", 1}, syscall.SYS_NEWFSTATAT: {"newfstatat", 1},
-	syscall.SYS_MKDIRAT: {"mkdirat", 1}, syscall.SYS_UNLINKAT: {"unlinkat", 1},
-	syscall.SYS_RENAMEAT: {"renameat", 1}, 316: {"renameat2", 1},
-	syscall.SYS_FCHMODAT: {"fchmodat", 1}, syscall.SYS_LINKAT: {"linkat", 1},
-	syscall.SYS_READLINKAT: {"readlinkat", 1}, syscall.SYS_FACCESSAT: {"faccessat", 1},
-	syscall.SYS_OPEN: {"open", 0}, syscall.SYS_STAT: {"stat", 0},
-	syscall.SYS_LSTAT: {"lstat", 0}, syscall.SYS_MKDIR: {"mkdir", 0},
-	syscall.SYS_UNLINK: {"unlink", 0}, syscall.SYS_RENAME: {"rename", 0},
-	syscall.SYS_CHMOD: {"chmod", 0}, syscall.SYS_TRUNCATE: {"truncate", 0},
+// callsOnPaths are those that it makes on a file's path, their second argument.
+var callsOnPaths = map[uint64]string{
+	syscall.SYS_OPENAT: "openat", syscall.SYS_NEWFSTATAT: "newfstatat",
+	syscall.SYS_FCHMODAT: "fchmodat", syscall.SYS_MKDIRAT: "mkdirat",
+	syscall.SYS_RENAMEAT: "renameat", syscall.SYS_UNLINKAT: "unlinkat",
 }
 
-// plan says what happens to a traced run. Calls are counted from 1.
+// plan says what happens to a traced login. Calls are counted from 1.
 type plan struct {
 	kill   int           // the stop to kill it at: 2n-1 is before call n, 2n after it; 0 for none
 	fail   int           // the call that fails; 0 for none
@@ -48,20 +38,22 @@ type plan struct {
 	errno  syscall.Errno // what they fail with
 }
 
-// tracedRun is what became of it.
-type tracedRun struct {
+// tracedLogin is a login that is being traced, and what became of it.
+type tracedLogin struct {
 	result
+	plan
 	killed  bool
-	calls   []string // the file calls in the home directory, in order
+	calls   []string // the file calls in dir, in order
 	renamed bool     // a rename succeeded
+	dir     string
+	stops   int
+	open    map[uint64]bool       // descriptors of files in dir
+	inside  map[int]syscall.Errno // threads in a file call in dir, and what it shall fail with
 }
 
 // traceLogin runs login --no-verify with a home directory. It returns an error where tracing is not
 // permitted.
-func traceLogin(t *testing.T, home string, p plan) (tracedRun, error) {
-	runtime.LockOSThread() // every request must come from the thread that started the program
-	defer runtime.UnlockOSThread()
-	defer onOneProcessor()()
+func traceLogin(t *testing.T, home string, p plan) (*tracedLogin, error) {
 	login := program{
 		env:        []string{"HOME=" + home, "GOMAXPROCS=2"},
 		stdin:      testKey,
@@ -69,59 +61,36 @@ func traceLogin(t *testing.T, home string, p plan) (tracedRun, error) {
 	}
 	r, err := login.start(t, "login", "--no-verify")
 	if err != nil {
-		return tracedRun{}, err
+		return nil, err
 	}
-	tr := tracer{
-		pid:     r.Process.Pid,
-		dir:     filepath.Join(home, ".microtica"),
-		plan:    p,
-		open:    map[uint64]bool{},
-		known:   map[int]bool{r.Process.Pid: true},
-		inside:  map[int]bool{},
-		failing: map[int]bool{},
+	l := &tracedLogin{
+		plan:   p,
+		dir:    filepath.Join(home, ".microtica"),
+		open:   map[uint64]bool{},
+		inside: map[int]syscall.Errno{},
 	}
-	status, err := tr.loop()
+	status, err := l.follow(r.Process.Pid)
 	if err != nil {
 		r.Process.Kill()
-		syscall.Wait4(tr.pid, nil, 0, nil)
+		syscall.Wait4(r.Process.Pid, nil, 0, nil)
 	}
-	run := tracedRun{r.wait(), status.Signaled(), tr.calls, tr.renamed}
-	run.code = status.ExitStatus()
-	return run, err
+	l.result = r.wait()
+	l.killed, l.code = status.Signaled(), status.ExitStatus()
+	return l, err
 }
 
-// onOneProcessor keeps this thread, and what it starts, on one processor until the returned
-// function is called: handing over at each stop is ten times as fast there. Where the system
-// refuses, the tests are only slower.
-func onOneProcessor() func() {
-	var before, one [128]byte
-	call := func(number uintptr, mask *[128]byte) syscall.Errno {
-		_, _, errno := syscall.RawSyscall(number, 0, unsafe.Sizeof(*mask),
-			uintptr(unsafe.Pointer(mask)))
-		return errno
-	}
-	if call(syscall.SYS_SCHED_GETAFFINITY, &before) != 0 {
-		return func() {}
-	}
-	if i := slices.IndexFunc(before[:], func(b byte) bool { return b != 0 }); i >= 0 {
-		one[i] = before[i] & -before[i] // the lowest of them
-	}
-	call(syscall.SYS_SCHED_SETAFFINITY, &one)
-	return func() { call(syscall.SYS_SCHED_SETAFFINITY, &before) }
-}
-
-type tracer struct {
-	pid     int
-	dir     string
-	plan    plan
-	calls   []string
-	stops   int
-	renamed bool
-	open    map[uint64]bool // descriptors of files in dir
-	known   map[int]bool    // threads that have started
-	inside  map[int]bool    // threads in a file call in dir
-	failing map[int]bool    // threads in one that fails
-	monitor int             // Go's first thread, which only sleeps: it need not be stopped
+// onOneProcessor keeps the test, and what it starts, on one thread, from which every request to a
+// traced program must come, and on one processor: handing over at each stop is ten times as fast
+// there. The thread ends with the test.
+func onOneProcessor() {
+	runtime.LockOSThread()
+	const getcpu = 309
+	var processor uint32
+	var mask [128]byte
+	syscall.RawSyscall(getcpu, uintptr(unsafe.Pointer(&processor)), 0, 0)
+	mask[processor/8] = 1 << (processor % 8)
+	syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(mask),
+		uintptr(unsafe.Pointer(&mask)))
 }
 
 const (
@@ -130,164 +99,99 @@ const (
 	traceOptions  = 1 | syscall.PTRACE_O_TRACECLONE | 0x100000 // TRACESYSGOOD, EXITKILL
 )
 
-// loop lets the program run from one system call to the next, until it ends.
-func (t *tracer) loop() (syscall.WaitStatus, error) {
-	ready := false
-	for {
-		var status syscall.WaitStatus
-		tid, err := syscall.Wait4(-1, &status, syscall.WALL|onlyOurThread, nil)
-		if err == syscall.EINTR {
-			continue
+// follow lets the program run from one system call to the next, until it ends.
+func (l *tracedLogin) follow(pid int) (status syscall.WaitStatus, err error) {
+	if _, err = syscall.Wait4(pid, &status, 0, nil); err == nil { // it stops where it begins
+		err = syscall.PtraceSetOptions(pid, traceOptions)
+	}
+	for tid, deliver := pid, 0; err == nil; {
+		if err = syscall.PtraceSyscall(tid, deliver); err != nil && err != syscall.ESRCH {
+			break
 		}
-		ended := status.Exited() || status.Signaled()
-		if err != nil || ended && tid == t.pid {
+		err = syscall.EINTR
+		for err == syscall.EINTR {
+			tid, err = syscall.Wait4(-1, &status, syscall.WALL|onlyOurThread, nil)
+		}
+		deliver = 0
+		switch signal := status.StopSignal(); {
+		case err != nil, !status.Stopped() && tid == pid:
 			return status, err
-		}
-		if ended {
-			continue
-		}
-		if !ready {
-			if err := syscall.PtraceSetOptions(t.pid, traceOptions); err != nil {
-				return status, err
-			}
-		}
-		deliver, err := t.signal(tid, status)
-		if !ready {
-			deliver, ready = 0, true
-		}
-		resume := syscall.PtraceSyscall
-		if tid == t.monitor {
-			resume = syscall.PtraceCont
-		}
-		if err == nil {
-			err = resume(tid, deliver)
-		}
-		if err != nil && err != syscall.ESRCH {
-			return status, err
+		case signal == syscallStop:
+			err = l.stop(pid, tid)
+		case signal != syscall.SIGTRAP && signal != syscall.SIGSTOP: // those of a new thread
+			deliver = max(0, int(signal))
 		}
 	}
-}
-
-// signal deals with what stopped a thread, and returns the signal that the thread gets.
-func (t *tracer) signal(tid int, status syscall.WaitStatus) (deliver int, err error) {
-	switch signal := status.StopSignal(); {
-	case signal == syscallStop:
-		return 0, t.stop(tid)
-	case signal == syscall.SIGTRAP:
-		if status.TrapCause() == syscall.PTRACE_EVENT_CLONE && t.monitor == 0 {
-			born, _ := syscall.PtraceGetEventMsg(tid)
-			t.monitor = int(born)
-		}
-		return 0, nil
-	case signal == syscall.SIGSTOP && !t.known[tid]:
-		t.known[tid] = true
-		return 0, nil
-	default:
-		return int(signal), nil
-	}
-}
-
-// syscallInfo is what PTRACE_GET_SYSCALL_INFO returns.
-type syscallInfo struct {
-	op     uint8 // 1 for an entry, 2 for an exit
-	_      [3]uint8
-	arch   uint32
-	ip, sp uint64
-	number uint64 // at an exit the result
-	args   [6]uint64
-	_      [2]uint64
+	return status, err
 }
 
 // stop looks at a thread that enters or leaves a system call, and does what the plan says.
-func (t *tracer) stop(tid int) error {
-	var info syscallInfo
-	if _, _, errno := syscall.Syscall6(syscall.SYS_PTRACE, 0x420e, uintptr(tid),
-		unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0); errno != 0 {
-		return errno
-	}
-	var err error
-	switch {
-	case info.op == 1 && t.concerns(tid, info):
-		err = t.enter(tid, info)
-	case info.op != 1 && t.inside[tid]:
-		err = t.leave(tid, int64(info.number))
-	default:
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if t.stops++; t.stops == t.plan.kill {
-		return syscall.Kill(t.pid, syscall.SIGKILL)
-	}
-	return nil
-}
-
-// concerns reports whether a call is about a file in dir.
-func (t *tracer) concerns(tid int, info syscallInfo) bool {
-	call, ok := fileCalls[info.number]
-	if !ok || call.path < 0 {
-		return ok && t.open[info.args[0]]
-	}
-	return strings.HasPrefix(t.text(tid, info.args[call.path]), t.dir)
-}
-
-func (t *tracer) enter(tid int, info syscallInfo) error {
-	name := fileCalls[info.number].name
-	t.calls = append(t.calls, name)
-	t.inside[tid] = true
-	n := len(t.calls)
-	if t.plan.fail != 0 && (n == t.plan.fail || n > t.plan.fail && t.plan.onward) {
-		t.failing[tid] = true // the kernel knows no such call, and does nothing
-		return t.change(tid, func(r *syscall.PtraceRegs) { r.Orig_rax = ^uint64(0) })
-	}
-	if name == "close" {
-		delete(t.open, info.args[0])
-	}
-	return nil
-}
-
-func (t *tracer) leave(tid int, result int64) error {
-	var err error
-	if t.failing[tid] {
-		result = -int64(t.plan.errno)
-		err = t.change(tid, func(r *syscall.PtraceRegs) { r.Rax = uint64(result) })
-	}
-	delete(t.inside, tid)
-	delete(t.failing, tid)
-	if name := t.calls[len(t.calls)-1]; result >= 0 {
-		if strings.HasPrefix(name, "open") {
-			t.open[uint64(result)] = true
-		}
-		t.renamed = t.renamed || strings.HasPrefix(name, "rename")
-	}
-	return err
-}
-
-func (t *tracer) change(tid int, f func(*syscall.PtraceRegs)) error {
+func (l *tracedLogin) stop(pid, tid int) error {
 	var registers syscall.PtraceRegs
 	if err := syscall.PtraceGetRegs(tid, &registers); err != nil {
 		return err
 	}
-	f(&registers)
-	return syscall.PtraceSetRegs(tid, &registers)
+	failure, leaves := l.inside[tid]
+	enters := !leaves && int64(registers.Rax) == -int64(syscall.ENOSYS)
+	switch name := l.call(tid, &registers); {
+	case leaves:
+		l.leave(tid, failure, &registers)
+	case enters && name != "":
+		failure = l.enter(tid, name, &registers)
+	default:
+		return nil
+	}
+	if failure != 0 {
+		if err := syscall.PtraceSetRegs(tid, &registers); err != nil {
+			return err
+		}
+	}
+	if l.stops++; l.stops == l.kill {
+		return syscall.Kill(pid, syscall.SIGKILL)
+	}
+	return nil
 }
 
-// text returns the string at an address of the program.
-func (t *tracer) text(tid int, address uint64) string {
-	var text []byte
-	for len(text) < 4096 {
-		var word [8]byte
-		n, err := syscall.PtracePeekData(tid, uintptr(address)+uintptr(len(text)), word[:])
-		if err != nil || n == 0 {
-			break
-		}
-		if end := slices.Index(word[:], 0); end >= 0 {
-			return string(append(text, word[:end]...))
-		}
-		text = append(text, word[:]...)
+// call returns the name of a file call in dir, "" for any other.
+func (l *tracedLogin) call(tid int, registers *syscall.PtraceRegs) string {
+	if l.open[registers.Rdi] && callsOnOpenFiles[registers.Orig_rax] != "" {
+		return callsOnOpenFiles[registers.Orig_rax]
 	}
-	return string(text)
+	name := callsOnPaths[registers.Orig_rax]
+	if path := make([]byte, len(l.dir)); name != "" {
+		syscall.PtracePeekData(tid, uintptr(registers.Rsi), path)
+		if string(path) == l.dir {
+			return name
+		}
+	}
+	return ""
+}
+
+// enter notes a call, and returns what it shall fail with, 0 for nothing.
+func (l *tracedLogin) enter(tid int, name string, registers *syscall.PtraceRegs) syscall.Errno {
+	l.calls = append(l.calls, name)
+	l.inside[tid] = 0
+	n := len(l.calls)
+	if l.fail != 0 && (n == l.fail || n > l.fail && l.onward) {
+		l.inside[tid] = l.errno
+		registers.Orig_rax = ^uint64(0) // the kernel knows no such call, and does nothing
+	} else if name == "close" {
+		delete(l.open, registers.Rdi)
+	}
+	return l.inside[tid]
+}
+
+func (l *tracedLogin) leave(tid int, failure syscall.Errno, registers *syscall.PtraceRegs) {
+	delete(l.inside, tid)
+	if failure != 0 {
+		registers.Rax = uint64(-int64(failure))
+	}
+	if name := l.calls[len(l.calls)-1]; int64(registers.Rax) >= 0 {
+		if name == "openat" {
+			l.open[registers.Rax] = true
+		}
+		l.renamed = l.renamed || name == "renameat"
+	}
 }
 
 // saveScene is a home directory before a login.
@@ -303,7 +207,7 @@ var saveScenes = []saveScene{
 }
 
 // traceSave makes the scene, runs login there after a plan, and checks what may never be wrong.
-func traceSave(t *testing.T, dir string, scene saveScene, p plan) tracedRun {
+func traceSave(t *testing.T, dir string, scene saveScene, p plan) *tracedLogin {
 	t.Helper()
 	home, err := os.MkdirTemp(dir, "")
 	if err != nil {
@@ -316,15 +220,10 @@ func traceSave(t *testing.T, dir string, scene saveScene, p plan) tracedRun {
 	}
 	leftover := filepath.Join(filepath.Dir(s.credentials()), temporary+"leftover")
 	if scene.leftover {
-		if err := os.WriteFile(leftover, []byte(otherKey), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		old := time.Now().Add(-time.Hour)
-		if err := os.Chtimes(leftover, old, old); err != nil {
-			t.Fatal(err)
-		}
+		ages := map[string]time.Duration{filepath.Base(leftover): time.Hour}
+		plant(t, filepath.Dir(leftover), s.now, ages)
 	}
-	run, err := traceLogin(t, home, p)
+	l, err := traceLogin(t, home, p)
 	if err != nil && p == (plan{}) {
 		t.Skipf("the program cannot be traced here: %v", err)
 	}
@@ -334,43 +233,35 @@ func traceSave(t *testing.T, dir string, scene saveScene, p plan) tracedRun {
 	where := fmt.Sprintf("%s, %+v", scene.name, p)
 	left, _ := filepath.Glob(filepath.Join(home, ".microtica", temporary+"*"))
 	for _, path := range left { // a call cannot fail and its remedy too
-		if !run.killed && !p.onward && (path != leftover || run.stderr == "") {
+		if !l.killed && !p.onward && (path != leftover || l.stderr == "") {
 			t.Errorf("%s: %s is left", where, path)
 		}
 	}
 	stored := checkStore(t, where, home, scene.old, testKey+"\n")
-	if run.renamed != (stored == testKey+"\n") {
-		t.Errorf("%s: renamed: %t, but %q is stored", where, run.renamed, stored)
+	if saved := stored == testKey+"\n"; saved != l.renamed {
+		t.Errorf("%s: renamed: %t, but %q is stored", where, l.renamed, stored)
 	}
-	if run.killed && p.kill == 0 {
-		t.Errorf("%s: it died", where)
+	if l.killed && p.kill == 0 || !l.killed && !l.saysWhatItDid(s) {
+		t.Errorf("%s: %q is stored, and login says %s", where, stored, l.result)
 	}
-	if !run.killed && !saidWhatItDid(run, p, stored, s.credentials()) {
-		t.Errorf("%s: %q is stored, and login says %s", where, stored, run.result)
-	}
-	return run
+	return l
 }
 
-// saidWhatItDid reports whether a login that was not killed told the truth: that it saved the key,
+// saysWhatItDid reports whether a login that was not killed told the truth: that it saved the key,
 // perhaps with a warning, or why it did not.
-func saidWhatItDid(run tracedRun, p plan, stored, path string) bool {
-	said := func(beginnings ...string) bool {
-		return slices.ContainsFunc(beginnings, func(text string) bool {
-			return strings.HasPrefix(run.stderr, text)
-		})
+func (l *tracedLogin) saysWhatItDid(s *shell) bool {
+	said := func(beginning string) bool { return strings.HasPrefix(l.stderr, beginning) }
+	if l.code == 0 {
+		return l.stdout == s.saves().stdout && l.renamed && (l.stderr == "" || said("warning: "))
 	}
-	if run.code == 0 {
-		return run.stdout == "Saved API key mic_d60bea1d to "+path+"\n" &&
-			stored == testKey+"\n" && (run.stderr == "" || said("warning: "))
-	}
-	why := p.onward || p.fail > 0 && strings.Contains(run.stderr, p.errno.Error())
-	return run.code == 1 && run.stdout == "" && stored != testKey+"\n" && why &&
-		said("error: cannot save the API key in ", "error: will not replace or remove ",
-			"warning: cannot remove what an interrupted login left in ")
+	why := l.onward || l.fail > 0 && strings.Contains(l.stderr, l.errno.Error())
+	return l.code == 1 && l.stdout == "" && !l.renamed && why &&
+		said("error: cannot save the API key in ")
 }
 
 // TestTortureKilledAtEveryCall kills login before and after each file call of a save.
 func TestTortureKilledAtEveryCall(t *testing.T) {
+	onOneProcessor()
 	dir := t.TempDir()
 	kills, calls := 0, 0
 	for _, scene := range saveScenes[:times(1, 3)] {
@@ -378,10 +269,9 @@ func TestTortureKilledAtEveryCall(t *testing.T) {
 		calls += len(whole.calls)
 		// What a power failure cannot undo is synced, the file before the rename and the directory
 		// after it.
-		before, after, renamed := strings.Cut(strings.Join(whole.calls, " "), " renameat")
-		_, written, _ := cutLast(before, " write ")
-		if !renamed || !strings.Contains(written+" ", "fsync ") ||
-			!strings.Contains(after, " fsync") {
+		all := strings.Join(whole.calls, " ")
+		before, after, renamed := strings.Cut(all[strings.LastIndex(all, " write "):], " renameat")
+		if !renamed || !strings.Contains(before, " fsync") || !strings.Contains(after, " fsync") {
 			t.Fatalf("%s: not safe from a power failure: %q", scene.name, whole.calls)
 		}
 		for range times(1, 5) {
@@ -398,17 +288,9 @@ func TestTortureKilledAtEveryCall(t *testing.T) {
 	counted(t, "%d kills before and after each of %d file calls, 0 keys lost", kills, calls)
 }
 
-// cutLast cuts text around the last separator.
-func cutLast(text, separator string) (before, after string, found bool) {
-	i := strings.LastIndex(text, separator)
-	if i < 0 {
-		return text, "", false
-	}
-	return text[:i], text[i+len(separator):], true
-}
-
 // TestTortureEveryCallFails makes each file call of a save fail, alone and with all that follow it.
 func TestTortureEveryCallFails(t *testing.T) {
+	onOneProcessor()
 	dir := t.TempDir()
 	errnos := []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EACCES, syscall.EROFS,
 		syscall.EDQUOT}
@@ -418,20 +300,20 @@ func TestTortureEveryCallFails(t *testing.T) {
 		rename := 1 + slices.Index(calls, "renameat")
 		for i := range 2 * len(calls) * times(1, len(errnos)) {
 			p := plan{fail: 1 + i/2%len(calls), onward: i%2 == 1, errno: errnos[i/2%len(errnos)]}
-			run := traceSave(t, dir, scene, p)
+			l := traceSave(t, dir, scene, p)
 			faults++
-			if run.code != 0 {
+			if l.code != 0 {
 				refused++
 				continue
 			}
 			name := calls[p.fail-1]
 			if p.fail <= rename && slices.Contains([]string{"write", "fsync", "renameat"}, name) {
-				t.Errorf("%s, %+v: %s failed, login says %s", scene.name, p, name, run.result)
+				t.Errorf("%s, %+v: %s failed, login says %s", scene.name, p, name, l.result)
 			}
 			// After the rename only a warning can tell.
 			const warning = "warning: the key is saved, but a power failure may undo it"
-			if p.fail > rename && name == "fsync" && !strings.Contains(run.stderr, warning) {
-				t.Errorf("%s, %+v: the directory is not synced: %s", scene.name, p, run.result)
+			if p.fail > rename && name == "fsync" && !strings.Contains(l.stderr, warning) {
+				t.Errorf("%s, %+v: the directory is not synced: %s", scene.name, p, l.result)
 			}
 		}
 	}
