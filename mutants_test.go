@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // This file draws mutants and writes them into the source; mutate_test.go runs tests on them.
@@ -240,11 +241,8 @@ func withMutants(source map[string]string, mutants []*mutant) map[string]string 
 
 // drawMutants returns count mutants of the files that are compiled here, drawn by seed: from each
 // file as many as its share of all, and at least five.
-func drawMutants(source map[string]string, count int, seed uint64) ([]*mutant, error) {
-	p, err := compile(source, runtime.GOOS)
-	if err != nil {
-		return nil, err
-	}
+func drawMutants(t testing.TB, source map[string]string, count int, seed uint64) []*mutant {
+	p := compile(t, source, runtime.GOOS)
 	files := map[string][]*mutant{}
 	total := 0
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -270,5 +268,5 @@ func drawMutants(source map[string]string, count int, seed uint64) ([]*mutant, e
 		slices.SortFunc(chosen, func(a, b *mutant) int { return a.start - b.start })
 		drawn = append(drawn, chosen...)
 	}
-	return drawn, nil
+	return drawn
 }

@@ -188,14 +188,8 @@ func TestMutate(t *testing.T) {
 		t.Fatal("MICROTICA_MUTANTS: ", err)
 	}
 	seed, _ := strconv.ParseUint(os.Getenv("MICROTICA_SEED"), 10, 64)
-	source, err := programSource()
-	if err != nil {
-		t.Fatal(err)
-	}
-	mutants, err := drawMutants(source, count, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := programSource(t)
+	mutants := drawMutants(t, source, count, seed)
 	r, err := newMutationRun(t.TempDir(), source, mutants)
 	if err != nil {
 		t.Fatal(err)

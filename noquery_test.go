@@ -38,10 +38,7 @@ const queryTests = `Query|Raw|Torture|Complet|Document|Demo|Policy|Audit|TextIsE
 
 // withoutQuery returns the program's files after the edits.
 func withoutQuery(t *testing.T) map[string]string {
-	source, err := programSource()
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := programSource(t)
 	for _, name := range queryFiles {
 		delete(source, name)
 	}
