@@ -69,7 +69,8 @@ func (s *shell) wantSession(binary string, steps []shownStep) {
 	}
 	for i, step := range steps {
 		if got := printed[i]; got != step.want {
-			s.t.Errorf("the document shows\n$ %s\n%s\nthe shell prints\n%s", step.line, step.want, got)
+			s.t.Errorf("$ %s\nthe document shows\n%s\nthe shell prints\n%s",
+				step.line, step.want, got)
 		}
 	}
 }

@@ -76,7 +76,9 @@ func TestHelpIsAnAnswer(t *testing.T) {
 	for _, line := range []string{"", "--quiet", "--project 5f1c"} {
 		s.want(result{"", first, 2}, strings.Fields(line)...)
 	}
-	for _, line := range []string{"-h", "-help --quiet", "--json --help", "help --json", "--bogus -h"} {
+	for _, line := range []string{
+		"-h", "-help --quiet", "--json --help", "help --json", "--bogus -h",
+	} {
 		s.want(result{first, "", 0}, strings.Fields(line)...)
 	}
 	for _, words := range helpWords()[1:] {
