@@ -255,9 +255,7 @@ func (f facts) tables(source map[string]string) string {
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("SECURITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	const begin = "<!-- what make audit prints -->\n"
 	const end = "<!-- end of what make audit prints -->\n"
 	before, rest, begins := strings.Cut(string(document), begin)
@@ -267,10 +265,7 @@ func TestAudit(t *testing.T) {
 	case !begins || !ends:
 		t.Fatalf("SECURITY.md does not hold %q and %q", begin, end)
 	case mode == "write":
-		err = os.WriteFile("SECURITY.md", []byte(before+begin+tables+end+after), 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile("SECURITY.md", []byte(before+begin+tables+end+after), 0o644))
 	case mode != "":
 		fmt.Print(tables)
 	case shown != tables:

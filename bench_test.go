@@ -44,9 +44,7 @@ func (b *bench) run(command string, env []string) (cpu, wall float64, stderr str
 	usual := []string{"HOME=" + b.dir, "PATH=" + os.Getenv("PATH"), "MICROTICA_TOKEN=" + testKey}
 	p := program{path: "/bin/sh", env: append(usual, env...)}
 	r, err := p.start(b.t, "-c", command+" >/dev/null")
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must(b.t, err)
 	if got := r.wait(); got.code != 0 {
 		b.t.Fatalf("%s: %s", command, got)
 	}
@@ -109,9 +107,7 @@ func (b *bench) compare(api *fakeAPI, pairs int, c pairing) {
 		_, _, stderr := b.run("/usr/bin/time -f %M "+ours, env)
 		lines := strings.Fields(stderr)
 		kibibytes, err := strconv.ParseFloat(lines[len(lines)-1], 64)
-		if err != nil {
-			b.t.Fatal(err)
-		}
+		must(b.t, err)
 		peaks = append(peaks, kibibytes/1024)
 	}
 	size := median(peaks)
@@ -213,13 +209,9 @@ func (b *bench) secure() {
 		return
 	}
 	cert, err := os.ReadFile(ca.file)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must(b.t, err)
 	file := filepath.Join(b.dir, "all.pem")
-	if err := os.WriteFile(file, append(roots, cert...), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
+	must(b.t, os.WriteFile(file, append(roots, cert...), 0o600))
 	all := []string{"SSL_CERT_FILE=" + file}
 	b.compare(near, 41, pairing{"whoami", "CURL URL --cacert " + file, all, 0.60, 0.60, 0})
 	var extra []float64
@@ -246,9 +238,7 @@ func TestBench(t *testing.T) {
 		}
 	}
 	program, err := filepath.Abs(os.Getenv("MICROTICA_BENCH"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	b := &bench{t, t.TempDir(), program, filepath.Join(t.TempDir(), "bare")}
 	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", b.bare, "testdata/bare.go")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -259,9 +249,7 @@ func TestBench(t *testing.T) {
 	var sizes []float64
 	for _, path := range []string{program, b.bare} {
 		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		sizes = append(sizes, float64(info.Size()))
 	}
 	fmt.Printf("binary: %.2f MB against %.2f MB of the bare program, ratio %.2f%s\n",

@@ -128,9 +128,7 @@ func TestShellsComplete(t *testing.T) {
 			s := newShell(t, nil).with("PATH", os.Getenv("PATH"), "TERM", "dumb")
 			file := filepath.Join(s.home, "completion")
 			script := s.run("completion", shell).stdout
-			if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.WriteFile(file, []byte(script), 0o600))
 			args := append([]string{"-c", completers[shell], shell, file}, lines...)
 			got := program{path: path, env: s.environ()}.run(t, args...)
 			printed := strings.Split(got.stdout, "\n")

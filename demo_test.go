@@ -15,9 +15,7 @@ import (
 func (s *shell) script(binary, text string) result {
 	s.t.Helper()
 	for name, text := range map[string]string{"key.txt": testKey, "revoked.txt": otherKey} {
-		if err := os.WriteFile(filepath.Join(s.home, name), []byte(text+"\n"), 0o600); err != nil {
-			s.t.Fatal(err)
-		}
+		must(s.t, os.WriteFile(filepath.Join(s.home, name), []byte(text+"\n"), 0o600))
 	}
 	path, err := exec.LookPath("bash")
 	if err != nil {
@@ -36,9 +34,7 @@ type shownStep struct{ line, want string }
 func consoleBlocks(t testing.TB, document string) [][]shownStep {
 	t.Helper()
 	text, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	var blocks [][]shownStep
 	for _, block := range strings.Split(string(text), "\n```console\n")[1:] {
 		block, _, _ = strings.Cut("\n"+block, "\n```")
@@ -102,9 +98,7 @@ func TestDemo(t *testing.T) {
 		t.Skip("MICROTICA_DEMO names no binary; run make demo")
 	}
 	binary, err := filepath.Abs(os.Getenv("MICROTICA_DEMO"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	fmt.Println("A fake of Microtica's API answers here; /home/ana is a temporary directory.")
 	session := consoleBlocks(t, "README.md")[0]
 	newShell(t, newFakeAPI(t)).wantSession(binary, session)

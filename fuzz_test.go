@@ -82,13 +82,9 @@ func FuzzCredentialsFile(f *testing.F) {
 	}
 	s := shellIn(f, f.TempDir())
 	path := s.credentials()
-	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
-		f.Fatal(err)
-	}
+	must(f, os.Mkdir(filepath.Dir(path), 0o700))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.WriteFile(path, content, 0o600))
 		var stderr bytes.Buffer
 		a := s.app()
 		a.stderr = &stderr
@@ -210,9 +206,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		if err := writeJSON(&out, answer); err != nil {
-			t.Fatal(err)
-		}
+		must(t, writeJSON(&out, answer))
 		printed := out.String()
 		r, found := rawRune(printed)
 		if found || strings.Count(printed, "\n") != 1 || strings.Contains(printed, testKey) {

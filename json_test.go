@@ -109,9 +109,7 @@ func TestReachingInside(t *testing.T) {
 	t.Parallel()
 	const text = ` { "a" : 1 , "b\n" : [ "x" , null ] , "a" : { } , "c":null } `
 	answer, err := parseJSON(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	made := newObject("a", newObject(), "b\n", []any{"x", nil}, "c", nil)
 	for _, v := range []any{answer, made} {
 		const want = `[null,["x",null],null,null,null,{}]`
@@ -157,9 +155,7 @@ func TestLookUpsShareTheAnswer(t *testing.T) {
 	large := strings.Repeat("x", 1<<20)
 	text := `{"n":` + strings.Repeat("1", 1<<20) + `,"l":["` + large + `",{"s":"` + large + `"}]}`
 	v, err := parseJSON(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	took := allocated(func() {
 		fields(v, "n", "l")
 		for element := range elements(field(v, "l")) {

@@ -100,6 +100,14 @@ func TestMain(m *testing.M) {
 	}())
 }
 
+// must ends the test if preparing it failed.
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // fakeAPI is a fake of Microtica's API on loopback, under a path prefix, so that a wrongly joined
 // URL fails. It knows one key and answers 401 to any other.
 type fakeAPI struct {

@@ -284,23 +284,17 @@ func newMutationRun(t *testing.T, count int, seed uint64) *mutationRun {
 		source[m.at.Filename] = text[:m.at.Offset] + code + text[m.end:]
 	}
 	support, err := os.ReadFile("testdata/mutants.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	// The first file in order: what mutants read must be initialized before what they change.
 	source["a_mutants.go"] = strings.TrimPrefix(string(support), "//go:build ignore\n")
-	if err := copyPackage(r.dir, source); err != nil {
-		t.Fatal(err)
-	}
+	must(t, copyPackage(r.dir, source))
 	build := exec.Command("go", "test", "-c", "-vet=off", "-o", "mutated.test", ".")
 	build.Dir = r.dir
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the mutated package does not compile: %v\n%s", err, out)
 	}
 	cache, err := exec.Command("go", "env", "GOCACHE").Output() // for tests that build the program
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	r.env = append(os.Environ(), "GOCACHE="+strings.TrimSpace(string(cache)))
 	return r
 }

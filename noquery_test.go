@@ -23,15 +23,11 @@ func TestQueryCanBeDeleted(t *testing.T) {
 		t.Skip("the commands are for other systems")
 	}
 	text, err := os.ReadFile("CONTRIBUTING.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	_, commandsToRun, _ := strings.Cut(string(text), "\n```sh\n")
 	commandsToRun, _, _ = strings.Cut(commandsToRun, "```\n")
 	dir := t.TempDir()
-	if err := copyPackage(dir, map[string]string{}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, copyPackage(dir, map[string]string{}))
 	run := func(want int, path string, args ...string) string {
 		t.Helper()
 		p := program{path: path, env: os.Environ(), dir: dir, limit: 5 * time.Minute}

@@ -77,9 +77,7 @@ func TestTheProgramKeepsToThePolicy(t *testing.T) {
 		}
 	}
 	entries, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	compiled := regexp.MustCompile(`\.([sSmcfFh]|sx|cc|cpp|cxx|hh|hpp|hxx|for|f90|swig.*|syso)$`)
 	for _, entry := range entries {
 		if compiled.MatchString(entry.Name()) {
@@ -215,9 +213,7 @@ func TestNothingButTheStandardLibrary(t *testing.T) {
 	}
 	const format = "{{if not .Standard}}{{.ImportPath}}{{end}}"
 	out, err := exec.Command("go", "list", "-deps", "-test", "-f", format, ".").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, path := range strings.Fields(string(out)) {
 		if !strings.HasPrefix(path, "microtica") && !strings.HasPrefix(path, "[microtica") {
 			t.Errorf("go list -deps -test shows %s", path)
@@ -233,13 +229,9 @@ func TestBinaryIsStatic(t *testing.T) {
 		path = builtBinary(t)
 	}
 	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, word := range []string{"httptest", "canary0SECRET0value", here, testDir} {
 		if bytes.Contains(content, []byte(word)) {
 			t.Errorf("the binary holds %q", word)
@@ -249,9 +241,7 @@ func TestBinaryIsStatic(t *testing.T) {
 		t.Skip("only Linux and FreeBSD have static binaries")
 	}
 	program, err := elf.NewFile(bytes.NewReader(content))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	for _, p := range program.Progs {
 		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
 			t.Errorf("the binary is not static: it has %v", p.Type)

@@ -56,16 +56,12 @@ func runQueryCases(t *testing.T, files string, check func(c queryCase, got strin
 	names, _ := filepath.Glob(files)
 	for _, name := range names {
 		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		var groups []struct {
 			Given json.RawMessage
 			Cases []queryCase
 		}
-		if err := json.Unmarshal(data, &groups); err != nil {
-			t.Fatal(err)
-		}
+		must(t, json.Unmarshal(data, &groups))
 		for _, group := range groups {
 			for _, c := range group.Cases {
 				count++
@@ -289,9 +285,7 @@ func TestAResultIsBounded(t *testing.T) {
 func TestAQueryMakesNoCopies(t *testing.T) {
 	v, err := parseJSON(`{"s":"` + strings.Repeat("12345678", 1<<17) + `",` +
 		`"n":[` + strings.Repeat("1,", 999) + `1]}`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	const little = 200 << 10
 	toNumber := uint64(little)
 	if goversion.Compare(runtime.Version(), "go1.27") >= 0 {

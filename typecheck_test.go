@@ -34,9 +34,7 @@ func programSource(t testing.TB) map[string]string {
 	names, _ := filepath.Glob("*.go")
 	for _, name := range names {
 		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		if !strings.HasSuffix(name, "_test.go") {
 			source[name] = string(text)
 		}
@@ -131,9 +129,7 @@ func compile(t testing.TB, source map[string]string, system string) *checkedProg
 			text = strings.Replace(text, "//go:build go1.", "// built from go1.", 1)
 			p.files[name], err = parser.ParseFile(fileSet, name, text, parser.ParseComments)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 	}
 	config := types.Config{Importer: lib}
 	var err error
