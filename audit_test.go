@@ -17,11 +17,11 @@ import (
 
 // The audit says what the program's source can reach outside the process, and who uses what is
 // dangerous. It type-checks the source for one system of each kind, so that a use is found by what
-// it refers to, whatever it is called and however it is reached. policy_test.go holds the program
-// to the result; make audit prints it.
+// it refers to, whatever it is called and however it is reached. SECURITY.md shows the result, and
+// a test holds the program to what it shows.
 
 // harmless are the packages that any file may use: they compute, and reach nothing outside the
-// process. The few functions in them that do are in the table of dangers.
+// process. The few functions in them that do are among the dangers.
 var harmless = strings.Fields(`bufio bytes cmp context encoding/json errors fmt io iter maps math
 	math/bits math/rand/v2 net/netip net/url regexp runtime slices sort strconv strings sync
 	sync/atomic time unicode unicode/utf16 unicode/utf8`)
@@ -29,20 +29,27 @@ var harmless = strings.Fields(`bufio bytes cmp context encoding/json errors fmt 
 // powerful are the packages whose use is listed name by name.
 var powerful = strings.Fields("os os/signal syscall")
 
-// set is a set of words; a nil one is empty.
-type set map[string]bool
-
-func (s set) words() []string { return slices.Sorted(maps.Keys(s)) }
-func (s set) String() string  { return strings.Join(s.words(), " ") }
+// dangers are the functions, methods and fields that could give the key away or reach outside. Who
+// uses one in any way is listed: as a call, as a value, through an interface, by setting the field.
+// The name of a package in front means the standard library.
+var dangers = strings.Fields(`
+	key.secret key.raw key.mask client.quote parseKey app.findKey app.readKey app.token
+	readKeyFile app.saveKey app.removeKey app.sweep
+	client.transport net/http.Transport.RoundTrip net/http.ProxyFromEnvironment
+	net/http.Client net/http.DefaultClient net/http.DefaultTransport
+	crypto/tls.Config.InsecureSkipVerify
+	app.getenv app.lookenv app.stdin app.stdout openTerminal
+	os.Args os.Exit os.Getenv os.LookupEnv os.Environ os.Stdin os.Stdout os.Stderr
+	print println fmt.Print fmt.Printf fmt.Println fmt.Scan fmt.Scanf fmt.Scanln`)
 
 // facts are sets of words by name. Of a file: the packages beyond plain computing, the names in
-// powerful ones, and the environment variables that it can reach: net os.Open $HOME. Of a danger:
-// who uses it, as http.go:client.try.
-type facts map[string]set
+// powerful ones, and the environment variables that it can reach: net os.Open $HOME, and $? for one
+// whose name is computed. Of a danger: who uses it, as http.go:client.try.
+type facts map[string]map[string]bool
 
 func (f facts) add(name, word string) {
 	if f[name] == nil {
-		f[name] = set{}
+		f[name] = map[string]bool{}
 	}
 	if word != "" {
 		f[name][word] = true
@@ -50,15 +57,13 @@ func (f facts) add(name, word string) {
 }
 
 // audit returns the facts about source on the given systems together.
-func audit(source map[string]string, systems []string) (facts, error) {
+func audit(t testing.TB, source map[string]string, systems []string) facts {
+	t.Helper()
 	f := facts{}
 	for _, system := range systems {
-		p, err := compile(source, system)
-		if err != nil {
-			return nil, err
-		}
+		p := compile(t, source, system)
 		named := map[string][]danger{}
-		for name := range parseRows(dangers) {
+		for _, name := range dangers {
 			if object := p.object(name); object != nil {
 				named[object.Id()] = append(named[object.Id()], danger{name, object})
 				f.add(name, "")
@@ -66,23 +71,26 @@ func audit(source map[string]string, systems []string) (facts, error) {
 		}
 		for name, file := range p.files {
 			a := &auditor{p, f, named, name, ""}
-			a.comments(file)
+			a.directives(file)
 			ast.Inspect(file, a.visit)
 		}
 	}
-	return f, nil
+	return f
 }
 
-// programFacts are the facts about the program on all systems.
-var programFacts = sync.OnceValues(func() (facts, error) {
-	source, err := programSource()
-	if err != nil {
-		return nil, err
-	}
-	return audit(source, systems)
-})
+var known struct {
+	sync.Once
+	facts
+}
 
-// danger is a row of the table of dangers, and what it means.
+// programFacts returns the facts about the program on all systems.
+func programFacts(t testing.TB) facts {
+	t.Helper()
+	known.Do(func() { known.facts = audit(t, programSource(t), systems) })
+	return known.facts
+}
+
+// danger is one of the dangers, and what its name means.
 type danger struct {
 	name   string
 	object types.Object
@@ -114,8 +122,8 @@ type auditor struct {
 	in      string // the declaration that is being visited: app.print
 }
 
-// comments adds the directives of a file: //go:linkname is as good as an import.
-func (a *auditor) comments(file *ast.File) {
+// directives adds those of a file: //go:linkname is as good as an import.
+func (a *auditor) directives(file *ast.File) {
 	a.add(a.file, "")
 	for _, group := range file.Comments {
 		for _, comment := range group.List {
@@ -205,35 +213,6 @@ func nameOf(object types.Object) string {
 	return object.Name()
 }
 
-// row returns a row of rooms or dangers, in lines of at most 100 columns.
-func (f facts) row(name string) string {
-	row, width := name+":", len(name)
-	for _, word := range f[name].words() {
-		if width += 1 + len(word); width > 96 {
-			row += "\n\t" + word
-			width = 4 + len(word)
-		} else {
-			row += " " + word
-		}
-	}
-	return row + "\n"
-}
-
-// rows returns rooms and dangers as the facts would have them. The names of dangers stay.
-func (f facts) rows(source map[string]string) (newRooms, newDangers string) {
-	for _, name := range slices.Sorted(maps.Keys(source)) {
-		newRooms += f.row(name)
-	}
-	for line := range strings.Lines(dangers[1:]) {
-		if name, _, isRow := strings.Cut(line, ":"); !isRow {
-			newDangers += line
-		} else if line[0] != '\t' {
-			newDangers += f.row(name)
-		}
-	}
-	return newRooms, newDangers
-}
-
 // tables returns what SECURITY.md shows.
 func (f facts) tables(source map[string]string) string {
 	var b strings.Builder
@@ -244,87 +223,53 @@ func (f facts) tables(source map[string]string) string {
 	for _, name := range slices.Sorted(maps.Keys(source)) {
 		lines := strings.Count(source[name], "\n")
 		total += lines
-		var packages, names, variables []string
-		for _, word := range f[name].words() {
+		packages, names, variables := "", "", ""
+		for _, word := range slices.Sorted(maps.Keys(f[name])) {
 			variable, isVariable := strings.CutPrefix(word, "$")
 			switch {
 			case isVariable:
-				variables = append(variables, variable)
+				variables += " `" + variable + "`"
 			case strings.Contains(word, "."):
-				names = append(names, word)
+				names += " `" + word + "`"
 			default:
-				packages = append(packages, word)
+				packages += " `" + word + "`"
 			}
 		}
-		fmt.Fprintf(&b, "| %s | %d |%s |%s |%s |\n",
-			name, lines, asCode(packages), asCode(names), asCode(variables))
+		fmt.Fprintf(&b, "| %s | %d |%s |%s |%s |\n", name, lines, packages, names, variables)
 	}
 	fmt.Fprintf(&b, "| all | %d | | | |\n\n", total)
 	b.WriteString("| what is dangerous | who uses it |\n| --- | --- |\n")
-	for line := range strings.Lines(dangers[1:]) {
-		if name, _, isRow := strings.Cut(line, ":"); isRow && line[0] != '\t' {
-			fmt.Fprintf(&b, "| `%s` |%s |\n", name, cmp.Or(asCode(f[name].words()), " nobody"))
+	for _, name := range dangers {
+		users := ""
+		for _, user := range slices.Sorted(maps.Keys(f[name])) {
+			users += " `" + user + "`"
 		}
+		fmt.Fprintf(&b, "| `%s` |%s |\n", name, cmp.Or(users, " nobody"))
 	}
 	return b.String()
 }
 
-// asCode returns words as code, with a space before each.
-func asCode(words []string) string {
-	var b strings.Builder
-	for _, word := range words {
-		fmt.Fprintf(&b, " `%s`", word)
-	}
-	return b.String()
-}
-
-const writeAudit = "MICROTICA_AUDIT=write go test -count=1 -run '^TestAudit$' ."
-
-// TestAudit compares the tables in SECURITY.md with the source. With MICROTICA_AUDIT=print, which
-// is make audit, it prints them instead; with MICROTICA_AUDIT=write it writes them there, and to
-// policy_test.go the rows that would let this source pass. Review those before you commit them.
+// TestAudit holds the program to the tables in SECURITY.md. With MICROTICA_AUDIT=print, which is
+// make audit, it prints those that this source would need; with MICROTICA_AUDIT=write it writes
+// them there. Review them before you commit them.
 func TestAudit(t *testing.T) {
 	t.Parallel()
-	source, err := programSource()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := programFacts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	document, err := os.ReadFile("SECURITY.md")
+	must(t, err)
 	const begin = "<!-- what make audit prints -->\n"
 	const end = "<!-- end of what make audit prints -->\n"
-	tables := begin + f.tables(source) + end
-	switch os.Getenv("MICROTICA_AUDIT") {
-	case "":
-		text, err := os.ReadFile("SECURITY.md")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(string(text), tables) {
-			t.Errorf("SECURITY.md does not show the audit of this source; this writes it:\n%s",
-				writeAudit)
-		}
-	case "write":
-		newRooms, newDangers := f.rows(source)
-		replaceBetween(t, "policy_test.go", "const rooms = `\n", "`\n", newRooms)
-		replaceBetween(t, "policy_test.go", "const dangers = `\n", "`\n", newDangers)
-		replaceBetween(t, "SECURITY.md", begin, end, f.tables(source))
-	default:
-		fmt.Print(f.tables(source))
-	}
-}
-
-// replaceBetween writes text between two lines of a file.
-func replaceBetween(t *testing.T, name, begin, end, text string) {
-	old, err := os.ReadFile(name)
-	before, rest, found := strings.Cut(string(old), begin)
-	_, after, closed := strings.Cut(rest, end)
-	if err != nil || !found || !closed {
-		t.Fatalf("%s does not hold %q and %q: %v", name, begin, end, err)
-	}
-	if err := os.WriteFile(name, []byte(before+begin+text+end+after), 0o644); err != nil {
-		t.Fatal(err)
+	before, rest, begins := strings.Cut(string(document), begin)
+	shown, after, ends := strings.Cut(rest, end)
+	tables := programFacts(t).tables(programSource(t))
+	switch mode := os.Getenv("MICROTICA_AUDIT"); {
+	case !begins || !ends:
+		t.Fatalf("SECURITY.md does not hold %q and %q", begin, end)
+	case mode == "write":
+		must(t, os.WriteFile("SECURITY.md", []byte(before+begin+tables+end+after), 0o644))
+	case mode != "":
+		fmt.Print(tables)
+	case shown != tables:
+		t.Error("SECURITY.md does not show the audit of this source. For you to review, this " +
+			"writes it there:\nMICROTICA_AUDIT=write go test -count=1 -run '^TestAudit$' .")
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,221 +22,123 @@ import (
 type packed struct {
 	name string
 	mode int64
-	data []byte
+	data string
 }
 
 // packedAt is the time of every file in an archive, the earliest that a zip can hold.
 var packedAt = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // tarball returns a .tar.gz of the files, without a trace of who made it, when or where.
-func tarball(files []packed) ([]byte, error) {
+func tarball(t testing.TB, files []packed) []byte {
 	var b bytes.Buffer
 	zipped, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	t := tar.NewWriter(zipped)
+	must(t, err)
+	w := tar.NewWriter(zipped)
 	for _, f := range files {
-		header := &tar.Header{
+		must(t, w.WriteHeader(&tar.Header{
 			Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, Size: int64(len(f.data)),
 			ModTime: packedAt, Format: tar.FormatUSTAR,
-		}
-		if err := t.WriteHeader(header); err != nil {
-			return nil, err
-		}
-		if _, err := t.Write(f.data); err != nil {
-			return nil, err
-		}
+		}))
+		_, err := io.WriteString(w, f.data)
+		must(t, err)
 	}
-	err = errors.Join(t.Close(), zipped.Close())
-	return b.Bytes(), err
+	must(t, w.Close(), zipped.Close())
+	return b.Bytes()
 }
 
 // zipball does the same as a .zip.
-func zipball(files []packed) ([]byte, error) {
+func zipball(t testing.TB, files []packed) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for _, f := range files {
 		header := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: packedAt}
 		header.SetMode(os.FileMode(f.mode))
 		w, err := z.CreateHeader(header)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(f.data); err != nil {
-			return nil, err
-		}
+		must(t, err)
+		_, err = io.WriteString(w, f.data)
+		must(t, err)
 	}
-	err := z.Close()
-	return b.Bytes(), err
+	must(t, z.Close())
+	return b.Bytes()
 }
 
-// documents returns what every archive holds beside the binary. Go's licence asks to go with any
-// binary that Go builds.
+// documents returns what every archive holds beside the binary, by name. Go's licence asks to go
+// with any binary that Go builds.
 func documents(t testing.TB) []packed {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []packed
-	for name, path := range map[string]string{
-		"LICENSE":     "LICENSE",
-		"LICENSE-GO":  filepath.Join(strings.TrimSpace(string(root)), "LICENSE"),
-		"README.md":   "README.md",
-		"SECURITY.md": "SECURITY.md",
-	} {
+	must(t, err)
+	read := func(path string) string {
 		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, packed{name, 0o644, data})
+		must(t, err)
+		return string(data)
 	}
 	s := newShell(t, nil)
-	for shell, name := range map[string]string{
-		"bash": "completions/microtica.bash",
-		"fish": "completions/microtica.fish",
-		"zsh":  "completions/_microtica",
-	} {
-		files = append(files, packed{name, 0o644, []byte(s.run("completion", shell).stdout)})
+	return []packed{
+		{"LICENSE", 0o644, read("LICENSE")},
+		{"LICENSE-GO", 0o644, read(filepath.Join(strings.TrimSpace(string(root)), "LICENSE"))},
+		{"README.md", 0o644, read("README.md")},
+		{"SECURITY.md", 0o644, read("SECURITY.md")},
+		{"completions/_microtica", 0o644, s.run("completion", "zsh").stdout},
+		{"completions/microtica.bash", 0o644, s.run("completion", "bash").stdout},
+		{"completions/microtica.fish", 0o644, s.run("completion", "fish").stdout},
 	}
-	slices.SortFunc(files, func(a, b packed) int { return strings.Compare(a.name, b.name) })
-	return files
 }
 
-// TestDocuments looks at what goes beside the binary.
-func TestDocuments(t *testing.T) {
+// TestArchivesAreTheSameEachTime packs the documents twice in both kinds, and reads them back.
+func TestArchivesAreTheSameEachTime(t *testing.T) {
 	t.Parallel()
-	signs := map[string]string{ // what each file must say somewhere
-		"LICENSE":                    "MIT",
-		"LICENSE-GO":                 "The Go Authors",
-		"README.md":                  "# microtica\n",
-		"SECURITY.md":                "vulnerability",
-		"completions/_microtica":     "#compdef microtica\n",
-		"completions/microtica.bash": "\ncomplete ",
-		"completions/microtica.fish": "\ncomplete -c microtica ",
-	}
-	for _, f := range documents(t) {
-		if sign, known := signs[f.name]; !known || !bytes.Contains(f.data, []byte(sign)) {
-			t.Errorf("%s is not expected, or does not say %q", f.name, sign)
+	files := append(documents(t), packed{"microtica", 0o755, strings.Repeat("binary", 10000)})
+	signs := []string{"MIT", "The Go Authors", "# microtica\n", "vulnerability",
+		"#compdef microtica\n", "\ncomplete -o", "\ncomplete -c microtica ", "binary"}
+	for i, f := range files {
+		if !strings.Contains(f.data, signs[i]) {
+			t.Errorf("%s does not say %q", f.name, signs[i])
 		}
-		delete(signs, f.name)
 	}
-	for name := range signs {
-		t.Errorf("%s is missing", name)
+	archive := tarball(t, files)
+	if !bytes.Equal(archive, tarball(t, files)) {
+		t.Error("two .tar.gz of the same files differ")
 	}
-}
-
-// unpacked is how a test finds a file in an archive.
-type unpacked struct {
-	packed
-	at    time.Time
-	owner string
-}
-
-// readTarball returns the files of a .tar.gz.
-func readTarball(t *testing.T, archive []byte) []unpacked {
 	unzipped, err := gzip.NewReader(bytes.NewReader(archive))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if h := unzipped.Header; h.Name != "" || !h.ModTime.IsZero() || h.Comment != "" {
 		t.Errorf("the gzip header holds %+v", h)
 	}
-	var files []unpacked
+	var got []packed
 	for r := tar.NewReader(unzipped); ; {
 		h, err := r.Next()
 		if err == io.EOF {
-			return files
+			break
 		}
-		if err != nil {
-			t.Fatal(err)
+		data, readErr := io.ReadAll(r)
+		must(t, err, readErr)
+		got = append(got, packed{h.Name, h.Mode, string(data)})
+		if h.Uid+h.Gid != 0 || h.Uname+h.Gname != "" || !h.ModTime.Equal(packedAt) {
+			t.Errorf("%s in the .tar.gz has the header %+v", h.Name, h)
 		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		owner := fmt.Sprint(h.Uid, h.Gid, h.Uname, h.Gname)
-		files = append(files, unpacked{packed{h.Name, h.Mode, data}, h.ModTime, owner})
 	}
-}
-
-// readZipball returns the files of a .zip.
-func readZipball(t *testing.T, archive []byte) []unpacked {
+	if !slices.Equal(got, files) {
+		t.Errorf("the .tar.gz holds %.300v", got)
+	}
+	archive = zipball(t, files)
+	if !bytes.Equal(archive, zipball(t, files)) {
+		t.Error("two .zip of the same files differ")
+	}
 	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var files []unpacked
+	must(t, err)
+	got = nil
 	for _, f := range z.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := packed{f.Name, int64(f.Mode()), data}
-		files = append(files, unpacked{file, f.Modified, fmt.Sprint(0, 0, "", "")})
-	}
-	return files
-}
-
-// TestArchivesAreTheSameEachTime makes both kinds twice, and reads them back.
-func TestArchivesAreTheSameEachTime(t *testing.T) {
-	t.Parallel()
-	files := []packed{
-		{"d/microtica", 0o755, bytes.Repeat([]byte("binary"), 10000)},
-		{"d/README.md", 0o644, []byte("text")},
-	}
-	for _, kind := range []struct {
-		name string
-		pack func([]packed) ([]byte, error)
-		read func(*testing.T, []byte) []unpacked
-	}{
-		{".tar.gz", tarball, readTarball},
-		{".zip", zipball, readZipball},
-	} {
-		first, err := kind.pack(files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		second, err := kind.pack(files)
-		if err != nil || !bytes.Equal(first, second) {
-			t.Errorf("two %s of the same files differ (%v)", kind.name, err)
-		}
-		got := kind.read(t, first)
-		if len(got) != len(files) {
-			t.Fatalf("the %s holds %d files, want %d", kind.name, len(got), len(files))
-		}
-		for i, want := range files {
-			g := got[i]
-			same := g.name == want.name && g.mode == want.mode && bytes.Equal(g.data, want.data)
-			if !same || !g.at.Equal(packedAt) || g.owner != fmt.Sprint(0, 0, "", "") {
-				t.Errorf("the %s holds %+v, want %+v", kind.name, g, want)
-			}
+		data, err := fs.ReadFile(z, f.Name)
+		must(t, err)
+		got = append(got, packed{f.Name, int64(f.Mode()), string(data)})
+		if !f.Modified.Equal(packedAt) {
+			t.Errorf("%s in the .zip has the time %v", f.Name, f.Modified)
 		}
 	}
-}
-
-// buildFor returns the program built for a platform such as linux/amd64.
-func buildFor(t *testing.T, platform, version string) []byte {
-	t.Helper()
-	system, arch, _ := strings.Cut(platform, "/")
-	path := filepath.Join(t.TempDir(), "microtica")
-	flags := "-s -w -X main.version=" + version
-	cmd := exec.Command("go", "build", "-ldflags", flags, "-o", path, ".")
-	cmd.Env = append(os.Environ(),
-		"CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", platform, err, out)
+	if !slices.Equal(got, files) {
+		t.Errorf("the .zip holds %.300v", got)
 	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 // TestDist is make dist: it builds and packs the program for the platforms that the Makefile names,
@@ -246,33 +148,33 @@ func TestDist(t *testing.T) {
 	if dir == "" {
 		t.Skip("MICROTICA_DIST names no folder; run make dist")
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	beside := documents(t)
+	must(t, os.MkdirAll(dir, 0o755))
 	var sums strings.Builder
 	for _, platform := range strings.Fields(os.Getenv("MICROTICA_PLATFORMS")) {
-		name := "microtica_" + version + "_" + strings.ReplaceAll(platform, "/", "_")
-		program, suffix, pack := "microtica", ".tar.gz", tarball
-		if strings.HasPrefix(platform, "windows/") {
-			program, suffix, pack = "microtica.exe", ".zip", zipball
+		system, arch, _ := strings.Cut(platform, "/")
+		folder := "microtica_" + version + "_" + system + "_" + arch
+		program, archive, pack := "microtica", folder+".tar.gz", tarball
+		if system == "windows" {
+			program, archive, pack = "microtica.exe", folder+".zip", zipball
 		}
-		files := []packed{{name + "/" + program, 0o755, buildFor(t, platform, version)}}
-		for _, f := range beside {
-			files = append(files, packed{name + "/" + f.name, f.mode, f.data})
+		path := filepath.Join(t.TempDir(), program)
+		flags := "-s -w -X main.version=" + version
+		build := exec.Command("go", "build", "-ldflags", flags, "-o", path, ".")
+		build.Env = append(os.Environ(),
+			"CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", platform, err, out)
 		}
-		archive, err := pack(files)
-		if err != nil {
-			t.Fatal(err)
+		binary, err := os.ReadFile(path)
+		must(t, err)
+		files := []packed{{folder + "/" + program, 0o755, string(binary)}}
+		for _, f := range documents(t) {
+			files = append(files, packed{folder + "/" + f.name, f.mode, f.data})
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+suffix), archive, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(archive), name+suffix)
+		data := pack(t, files)
+		must(t, os.WriteFile(filepath.Join(dir, archive), data, 0o644))
+		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(data), archive)
 	}
-	err := os.WriteFile(filepath.Join(dir, "SHA256SUMS"), []byte(sums.String()), 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.WriteFile(filepath.Join(dir, "SHA256SUMS"), []byte(sums.String()), 0o644))
 	fmt.Print(sums.String())
 }

@@ -8,11 +8,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -26,11 +25,13 @@ func wantFailure(t *testing.T, input any, err error, codes ...string) *failure {
 	return f
 }
 
+var longestKey = "mic_a_" + strings.Repeat("x", 4090)
+
 // fuzzKeys are keys, and what is nearly one.
 var fuzzKeys = []string{
 	testKey, nastyKey, " " + otherKey + "\r\n", "\uFEFFmic_a_b", "mic_", "mic_a", "mic__x",
 	"mic_a_", "mic_a_ ", "MIC_a_b", "mic_a_\x00", "mic_a_\xff", "mic_é_x", "\u2028mic_a_b\u0085",
-	"mic_a_" + strings.Repeat("x", 4090), "mic_a_" + strings.Repeat("x", 4091),
+	longestKey, longestKey + "x",
 }
 
 // isKey reports whether text, already trimmed, is a key, by the contract's words.
@@ -76,26 +77,18 @@ func FuzzKey(f *testing.F) {
 // FuzzCredentialsFile reads a stored key that may be anything.
 func FuzzCredentialsFile(f *testing.F) {
 	for _, seed := range append(fuzzKeys, "", "\n", "<html>", testKey+"\n"+testKey, "\x00\xff",
-		strings.Repeat("x", 4096), strings.Repeat("x", 4098), strings.Repeat("\n", 5000),
-		"mic_a_"+strings.Repeat("x", 4090)+"\r\n", "mic_a_"+strings.Repeat("x", 4090)+"\r\n\n") {
+		strings.Repeat("x", 4098), strings.Repeat("\n", 5000), longestKey+"\r\n",
+		longestKey+"\r\n\n") {
 		f.Add([]byte(seed))
 	}
-	s := shellIn(f, f.TempDir())
+	s := newShell(f, nil).save("")
 	path := s.credentials()
-	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
-		f.Fatal(err)
-	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var stderr bytes.Buffer
-		a := s.app()
-		a.stderr = &stderr
-		k, source, err := a.findKey()
+		must(t, os.WriteFile(path, content, 0o600))
+		k, source, err := s.app().findKey()
 		want, malformed := parseKey(string(content), "")
-		if source != path || stderr.Len() > 0 {
-			t.Fatalf("%q: from %s, %s", content, source, &stderr)
+		if source != path {
+			t.Fatalf("%q: from %s", content, source)
 		}
 		code := ""
 		if err != nil {
@@ -120,15 +113,12 @@ func FuzzCredentialsFile(f *testing.F) {
 
 // FuzzAPIURL holds the base URL to what the key may be sent to.
 func FuzzAPIURL(f *testing.F) {
-	for _, seed := range []string{
-		defaultAPI, "https://a.example/x/", "http://localhost:8080/gateway/v1", "http://127.0.0.1",
-		"http://[::1]:80", "http://127.0.0.1.example", "http://user:canary@localhost",
-		"https://a:0", "https://a:65536", "https://a:", "https://a?x", "https://a#", "https:a",
-		"//a", "ftp://a",
-		"http://LOCALHOST.", "http://[::ffff:127.0.0.1]", "http://[::1%25lo]", "https://a/../b",
-		"https://a/%2e%2e/%zz", "https://\u202e", "https://mic_a_b",
-		"http://localhost@evil.example", "https://a\\b", "http://0x7f000001",
-	} {
+	for _, seed := range strings.Fields(defaultAPI + ` https://a.example/x/ http://127.0.0.1
+		http://localhost:8080/gateway/v1 http://[::1]:80 http://127.0.0.1.example
+		http://user:canary@localhost https://a:65536 https://a: https://a?x https://a# https:a
+		//a ftp://a http://LOCALHOST. http://[::ffff:127.0.0.1] http://[::1%25lo] https://a/../b
+		https://a/%2e%2e/%zz https://mic_a_b http://localhost@evil.example https://a\b https://a:0
+		http://0x7f000001`) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -162,11 +152,9 @@ func FuzzAPIURL(f *testing.F) {
 // FuzzRetryAfter holds what the API asks to wait to what can be waited.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{
-		"", "0", "1", "30", "31", "-1", "+1", "1.5", " 2", "10000000000", "99999999999999999999",
-		"99999999999999999999\xf9", "-99999999999999999999", "0x10", "1_0", "١", "soon",
-		"Mon, 23 Nov 2026 18:00:00 GMT", "Monday, 23-Nov-26 18:00:00 GMT",
-		"Mon Nov 23 18:00:00 2026", "Fri, 31 Dec 9999 23:59:59 GMT",
-		"Mon, 01 Jan 0001 00:00:00 GMT",
+		"", "0", "30", "31", "-1", "+1", "1.5", " 2", "10000000000", "99999999999999999999",
+		"99999999999999999999\xf9", "0x10", "1_0", "١", "Mon, 23 Nov 2026 18:00:00 GMT",
+		"Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT",
 	} {
 		f.Add(seed)
 	}
@@ -185,14 +173,13 @@ func FuzzRetryAfter(f *testing.F) {
 	})
 }
 
-// FuzzAnswer decodes what the API may answer. What is JSON is printed as JSON of the same value,
-// harmless and without the key; what is not is refused.
+// FuzzAnswer decodes what the API may answer. What is JSON is printed in one line, harmless and
+// without the key; what is not is refused.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
-		projectsBody, stagesBody, meBody, "null", "[]", "{}", "[[[[[[", "1 2", "\ufeff{}",
-		`"\ud800"`, `"\ud83d\ude00\u202e"`, `"` + "\xff\x80" + `"`, `{"":{"":""}}`,
+		projectsBody, stagesBody, meBody, "null", "[]", "[[[[[[", "1 2", "\ufeff{}",
+		`"\ud800"`, `"\ud83d\ude00\u202e"`, `"` + "\xff\x80" + `"`,
 		`{"a":1,"a":2,"\u0061":3}`, `[1e999,-0,1E+2,12345678901234567890]`,
-		`{"projects":[{"id":"` + testKey + `"}]}`,
 		`{"` + testKey + `":"\u006dic_d60bea1d_canary0SECRET0value"}`,
 		`{"a":{"b":[true,false,null,"\/\b\f\n\r\t\"\\"]}}`,
 		`{"entities":{"stages":[{"id":1,"lastDeployed":1e15}]}}`,
@@ -210,18 +197,20 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		if err := writeJSON(&out, answer); err != nil {
-			t.Fatal(err)
-		}
+		must(t, writeJSON(&out, answer))
 		printed := out.String()
 		r, found := rawRune(printed)
 		if found || strings.Count(printed, "\n") != 1 || strings.Contains(printed, testKey) {
 			t.Fatalf("%q is printed as %q, %U", data, printed, r)
 		}
-		plain := utf8.Valid(data) && !bytes.Contains(data, []byte("mic")) &&
-			!bytes.Contains(data, []byte(`\`))
-		if plain && !reflect.DeepEqual(jsonValue(t, printed), jsonValue(t, string(data))) {
-			t.Fatalf("%q is printed as %q", data, printed)
+		escapable := func(r rune) bool { return r == '\\' || unicode.In(r, hostile...) }
+		if utf8.Valid(data) && !bytes.ContainsFunc(data, escapable) &&
+			!bytes.Contains(data, []byte(testKey)) {
+			var compact bytes.Buffer
+			json.Compact(&compact, data)
+			if compact.WriteByte('\n'); printed != compact.String() {
+				t.Fatalf("%q is printed as %q", data, printed)
+			}
 		}
 		again, err := parseJSON(printed)
 		if err != nil {
@@ -245,23 +234,11 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// jsonValue returns the value of a JSON text, by the standard library, with the digits of numbers.
-func jsonValue(t *testing.T, text string) (value any) {
-	t.Helper()
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&value); err != nil {
-		t.Fatalf("%q: %v", text, err)
-	}
-	return value
-}
-
 // FuzzTable cleans text for a table: harmless, one line, one column.
 func FuzzTable(f *testing.F) {
 	for _, seed := range []string{
-		"", "shop", "a\tb\nc\rd", "\x1b[31m", "\u202e\u2066", "\U000e0001", "\xff", "\xed\xa0\x80",
-		"\uFFFD", "\u0085", `\x1b`, "a\x7fb", "日本", "\u2028\u2029", "\u00ad\ufeff",
-		"👨\u200d👩", "1\ufe0f\u20e3",
+		"", "a\tb\nc\rd", "\x1b[31m", "\u202e\u2066", "\U000e0001", "\xff", "\xed\xa0\x80",
+		"\uFFFD", `\x1b`, "a\x7fb", "日本", "\u2028\u2029", "👨\u200d👩", "1\ufe0f\u20e3",
 	} {
 		f.Add(seed, "x")
 	}

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 )
 
@@ -30,6 +26,7 @@ func helpWords() []string {
 
 // helpPage returns the page on words.
 func helpPage(t *testing.T, words string) string {
+	t.Helper()
 	page := newShell(t, nil).run(append([]string{"help"}, strings.Fields(words)...)...)
 	if page.code != 0 || page.stderr != "" || !strings.HasSuffix(page.stdout, "\n") {
 		t.Errorf("help %s: %s", words, page)
@@ -40,36 +37,32 @@ func helpPage(t *testing.T, words string) string {
 // TestHelpPagesAreAlike holds every page to 80 columns, and those of commands to the same parts.
 func TestHelpPagesAreAlike(t *testing.T) {
 	t.Parallel()
+	heading := regexp.MustCompile(`(?m)^\S.*:$`)
 	for _, words := range helpWords() {
 		page := helpPage(t, words)
-		var headings []string
 		for line := range strings.Lines(page) {
-			line = strings.TrimSuffix(line, "\n")
-			if utf8.RuneCountInString(line) > 80 || strings.TrimRight(line, " ") != line {
+			text := strings.TrimRight(line, " \n")
+			if utf8.RuneCountInString(text) > 80 || text+"\n" != line {
 				t.Errorf("help %s: %q is too wide or ends in a space", words, line)
 			}
-			if strings.HasSuffix(line, ":") && line[0] != ' ' {
-				headings = append(headings, line)
-			}
 		}
+		title := strings.TrimSpace("microtica " + words)
 		if slices.Contains(topics, words) {
-			if !strings.HasPrefix(page, "microtica help "+words+": ") {
-				t.Errorf("help %s: the title is %.40q", words, page)
+			title = "microtica help " + words
+		} else {
+			want := "Usage: Flags: JSON: Exit status: Examples:"
+			if words == "" {
+				want += " More:"
 			}
-			continue
+			if got := strings.Join(heading.FindAllString(page, -1), " "); got != want {
+				t.Errorf("help %s: the headings are %q, want %q", words, got, want)
+			}
+			if !strings.Contains(page, "\nUsage:\n  "+title) {
+				t.Errorf("help %s: no usage line", words)
+			}
 		}
-		want := "Usage: Flags: JSON: Exit status: Examples:"
-		if words == "" {
-			want += " More:"
-		}
-		if got := strings.Join(headings, " "); got != want {
-			t.Errorf("help %s: the headings are %q, want %q", words, got, want)
-		}
-		if !strings.HasPrefix(page, strings.TrimSpace("microtica "+words)+": ") {
+		if !strings.HasPrefix(page, title+": ") {
 			t.Errorf("help %s: the title is %.40q", words, page)
-		}
-		if !strings.Contains(page, "\n  microtica "+words) {
-			t.Errorf("help %s: no usage line", words)
 		}
 	}
 }
@@ -80,11 +73,11 @@ func TestHelpIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
 	first := helpPage(t, "")
-	s.want(result{"", first, 2})
-	s.want(result{"", first, 2}, "--quiet")
-	s.want(result{"", first, 2}, "--project", "5f1c")
+	for _, line := range []string{"", "--quiet", "--project 5f1c"} {
+		s.want(result{"", first, 2}, strings.Fields(line)...)
+	}
 	for _, line := range []string{
-		"-h", "--help", "-help --quiet", "--json --help", "help --json", "--bogus -h",
+		"-h", "-help --quiet", "--json --help", "help --json", "--bogus -h",
 	} {
 		s.want(result{first, "", 0}, strings.Fields(line)...)
 	}
@@ -92,128 +85,68 @@ func TestHelpIsAnAnswer(t *testing.T) {
 		if slices.Contains(topics, words) {
 			continue
 		}
-		want := result{helpPage(t, words), "", 0}
-		for _, line := range []string{
-			words + " -h",
-			"--help " + words,
-			"--json " + words + " --help --quiet",
-			"help --json " + words,
-		} {
-			s.want(want, strings.Fields(line)...)
-		}
+		lines := []string{words + " -h", "--json --help " + words, "help --json " + words}
 		if c, _ := findCommand(strings.Fields(words)); c != nil && words != "help" {
-			s.want(want, strings.Fields(words+" stray argument --help --bogus")...)
-			line := fmt.Sprintf("\n  %-43s  %s\n", c.usage(), c.about)
-			if !strings.Contains(first, line) {
-				t.Errorf("the first page does not list %s", words)
-			}
+			lines = append(lines, words+" stray argument --help --bogus")
 		}
-	}
-	login := helpPage(t, "login")
-	_, shown, _ := strings.Cut(login, "Examples:\n")
-	stdin := strings.Index(shown, "login < key.txt")
-	token := strings.Index(shown, "login --token KEY ")
-	if stdin < 0 || token < stdin {
-		t.Error("help login does not show stdin before --token")
+		for _, line := range lines {
+			s.want(result{helpPage(t, words), "", 0}, strings.Fields(line)...)
+		}
 	}
 }
 
-// TestHelpHoldsTheTables holds the topics to the tables of flags, codes and exit statuses.
+// TestHelpHoldsTheTables holds pages to the tables of commands, flags, codes and exit statuses.
 func TestHelpHoldsTheTables(t *testing.T) {
 	t.Parallel()
-	page := helpPage(t, "flags")
-	for _, f := range flags {
-		if f.name != "version" && !strings.Contains(page, "\n  "+f.String()+" ") {
-			t.Errorf("help flags does not list --%s", f.name)
+	holds := func(words, line string) {
+		t.Helper()
+		if !strings.Contains(helpPage(t, words), "\n  "+line) {
+			t.Errorf("help %s does not hold %q", words, line)
 		}
 	}
-	page = helpPage(t, "errors")
+	for _, c := range commands() {
+		holds("", fmt.Sprintf("%-43s  %s\n", c.usage(), c.about))
+	}
+	for _, f := range flags {
+		if f.name != "version" {
+			holds("flags", f.String()+" ")
+		}
+	}
 	for _, c := range codes {
-		line := fmt.Sprintf("\n  %-16s  exit %d", c.name, c.exit)
+		line := fmt.Sprintf("%-16s  exit %d", c.name, c.exit)
 		if c == codeInterrupted {
 			line += "+n"
+		} else {
+			holds("errors", fmt.Sprintf("%d      ", c.exit))
 		}
 		if c.retryable {
 			line += "  retryable"
 		}
-		if !strings.Contains(page, line+"\n") {
-			t.Errorf("help errors does not hold %q", line)
-		}
-		if c.exit >= len(statuses) && c != codeInterrupted {
-			t.Errorf("help errors has no line for the exit status of %s", c.name)
-		}
+		holds("errors", line+"\n")
+	}
+	_, shown, _ := strings.Cut(helpPage(t, "login"), "Examples:\n")
+	if first, second := "login < key.txt", "login --token KEY "; !strings.Contains(shown, second) ||
+		strings.Index(shown, first) > strings.Index(shown, second) {
+		t.Errorf("help login does not show %q before %q", first, second)
 	}
 }
-
-// runScript runs a shell script with the built binary as microtica in PATH, a saved key, key.txt
-// with another copy of it, and stdin; what sleep would wait goes to the file slept.
-func runScript(t *testing.T, api *fakeAPI, script string) (got result, slept string) {
-	t.Helper()
-	shell, err := exec.LookPath("bash") // which the script of bash's completion needs
-	if err != nil || runtime.GOOS == "windows" {
-		t.Skip("there is no bash here")
-	}
-	s := newShell(t, api).save(testKey + "\n")
-	bin := filepath.Join(s.home, "bin")
-	err = os.Mkdir(bin, 0o700)
-	if err == nil {
-		err = os.Symlink(builtBinary(t), filepath.Join(bin, "microtica"))
-	}
-	if err == nil {
-		sleep := "#!/bin/sh\necho $1 >>\"$HOME/slept\"\n"
-		err = os.WriteFile(filepath.Join(bin, "sleep"), []byte(sleep), 0o700)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(s.home, "key.txt"), []byte(testKey+"\n"), 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, shell, "-c", script)
-	cmd.Dir = s.home
-	cmd.Env = []string{
-		"HOME=" + s.home, "PATH=" + bin + ":" + os.Getenv("PATH"),
-		"MICROTICA_API_URL=" + api.base(), "DEPLOY_KEY=" + testKey,
-	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(testKey), &stdout, &stderr
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	waits, _ := os.ReadFile(filepath.Join(s.home, "slept"))
-	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()},
-		strings.Join(strings.Fields(string(waits)), " ")
-}
-
-// examples returns the examples of a page, or what it shows in the part under another heading.
-func examples(page, heading string) string {
-	_, text, _ := strings.Cut(page, "\n"+heading+":\n")
-	text, _, _ = strings.Cut(text, "\nMore:\n")
-	var script strings.Builder
-	for line := range strings.Lines(text) {
-		script.WriteString(strings.TrimPrefix(line, "  "))
-	}
-	return script.String()
-}
-
-// blogBody is what the API answers about the second project.
-const blogBody = `{"entities":{"stages":[{"id":"e3","name":"blog"}]}}`
 
 // TestExamplesInHelpRun runs the examples of each page as one script, which ends where one fails.
 // The last of project list prints the environments of all projects.
 func TestExamplesInHelpRun(t *testing.T) {
 	t.Parallel()
+	if _, err := exec.LookPath("bash"); err != nil || runtime.GOOS == "windows" {
+		t.Skip("there is no bash here, whose completion is an example")
+	}
 	api := newFakeAPI(t)
-	api.answer("/projects/77aa/details", reply(200, blogBody))
-	fill := strings.NewReplacer("login --token KEY", "login --token "+testKey)
+	api.answer("/projects/77aa/details",
+		reply(200, `{"entities":{"stages":[{"id":"e3","name":"blog"}]}}`))
 	for _, words := range helpWords() {
-		script := examples(helpPage(t, words), "Examples")
-		if script == "" {
-			continue
-		}
-		got, _ := runScript(t, api, "set -e\n"+fill.Replace(script))
+		_, examples, _ := strings.Cut(helpPage(t, words), "\nExamples:\n")
+		examples, _, _ = strings.Cut(examples, "\nMore:\n")
+		script := strings.ReplaceAll(examples, "login --token KEY", "login --token "+testKey)
+		s := newShell(t, api).save(testKey + "\n")
+		got := s.script(builtBinary(t), "set -e\n"+script)
 		last := "" // of what is printed
 		if words == "project list" && findFlag("query") != nil {
 			last = "e1\tproduction\ne2\tstaging\ne3\tblog\n"
@@ -228,8 +161,10 @@ func TestExamplesInHelpRun(t *testing.T) {
 // TestHelpTeachesToTryAgain runs the loop in the page on errors against an API that fails.
 func TestHelpTeachesToTryAgain(t *testing.T) {
 	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("the loop is for the shell of other systems")
+	}
 	_, loop, _ := strings.Cut(helpPage(t, "errors"), "A script that keeps trying:\n")
-	loop += "\necho \"$projects\"\n"
 	fine, down, refused := reply(200, `{"projects":[]}`), reply(500, "{}"), reply(403, "{}")
 	busy := reply(429, `{"message":"too many requests"}`, "Retry-After", "45")
 	for _, test := range []struct {
@@ -238,16 +173,17 @@ func TestHelpTeachesToTryAgain(t *testing.T) {
 		slept   string
 	}{
 		{[]http.HandlerFunc{fine}, "[]\n", ""},
-		{[]http.HandlerFunc{down, down, fine}, "[]\n", "10 10"},
-		{[]http.HandlerFunc{busy, fine}, "[]\n", "45"},
+		{[]http.HandlerFunc{down, down, fine}, "[]\n", "10\n10\n"},
+		{[]http.HandlerFunc{busy, fine}, "[]\n", "45\n"},
 		{[]http.HandlerFunc{refused}, "\n", ""},
-		{[]http.HandlerFunc{down}, "\n", "10 10 10 10 10"},
+		{[]http.HandlerFunc{down}, "\n", "10\n10\n10\n10\n10\n"},
 	} {
 		api := newFakeAPI(t)
 		api.answer("/projects", inTurn(test.answers...))
-		got, slept := runScript(t, api, loop)
-		if got.stdout != test.want || slept != test.slept || got.code != 0 || got.stderr != "" {
-			t.Errorf("%d answers: %s\nslept %q, want %q", len(test.answers), got, slept, test.slept)
+		s := newShell(t, api).save(testKey + "\n")
+		got := s.script(builtBinary(t), "sleep() { echo $1 >&2; }\n"+loop+"\necho \"$projects\"\n")
+		if want := (result{test.want, test.slept, 0}); got != want {
+			t.Errorf("%d answers:\n got %s\nwant %s", len(test.answers), got, want)
 		}
 	}
 }

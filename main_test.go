@@ -107,6 +107,14 @@ func must(t testing.TB, errs ...error) {
 	}
 }
 
+// must ends the test if preparing it failed.
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // fakeAPI is a fake of Microtica's API on loopback, under a path prefix, so that a wrongly joined
 // URL fails. It knows one key and answers 401 to any other.
 type fakeAPI struct {
@@ -609,13 +617,15 @@ const (
 	connectHint = "check the network, or set MICROTICA_API_URL"
 )
 
-// quoted returns text as a JSON string, by the standard library's encoder.
+// quoted returns text as a JSON string, by the standard library's encoder, but that the end of a
+// line is spelled as the program does.
 func quoted(text string) string {
+	const end = "\uE000"
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.Encode(text)
-	return strings.TrimSpace(b.String())
+	e.Encode(strings.ReplaceAll(text, "\n", end))
+	return strings.ReplaceAll(strings.TrimSpace(b.String()), end, `\u000a`)
 }
 
 // inJSON returns text as it appears within a JSON string.

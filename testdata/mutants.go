@@ -1,14 +1,13 @@
 //go:build ignore
 
-// This file is part of the copies of the program that make mutate compiles: the code of each mutant
+// This file is part of the copy of the program that make mutate compiles: the code of each mutant
 // calls mutantChosen.
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"regexp"
+	"path/filepath"
 	"strconv"
 	"sync"
 )
@@ -19,33 +18,23 @@ var (
 )
 
 // mutantSettings returns the number of the mutant that is chosen, and the file that is told of each
-// mutant that is reached. A process that a test gives an environment of its own asks its ancestors.
-func mutantSettings() (int, string) {
-	chosen, report := os.Getenv("MICROTICA_MUTANT"), os.Getenv("MICROTICA_REACHED")
-	parent := regexp.MustCompile(`PPid:\s*([0-9]+)`)
-	for id := strconv.Itoa(os.Getppid()); chosen == "" && id > "1"; {
-		environment, _ := os.ReadFile("/proc/" + id + "/environ")
-		for _, variable := range bytes.Split(environment, []byte{0}) {
-			if value, ok := bytes.CutPrefix(variable, []byte("MICROTICA_MUTANT=")); ok {
-				chosen = string(value)
-			}
-			if value, ok := bytes.CutPrefix(variable, []byte("MICROTICA_REACHED=")); ok {
-				report = string(value)
-			}
-		}
-		status, _ := os.ReadFile("/proc/" + id + "/status")
-		id = "0"
-		if match := parent.FindSubmatch(status); match != nil {
-			id = string(match[1])
+// mutant that is reached. Both are in a folder above the executable, be that the tests' or one that
+// a test made there: a test may give it an environment of its own.
+func mutantSettings() (number int, report string) {
+	path, _ := os.Executable()
+	for path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		if chosen, err := os.ReadFile(filepath.Join(path, "chosen")); err == nil {
+			number, _ = strconv.Atoi(string(chosen))
+			return number, filepath.Join(path, "reached")
 		}
 	}
-	n, _ := strconv.Atoi(chosen)
-	return n, report
+	return 0, ""
 }
 
-// mutantChosen reports whether mutant n is chosen, and notes that it is reached.
+// mutantChosen reports whether mutant n is chosen. If none is, it notes that n is reached.
 func mutantChosen(n int) bool {
-	if mutantReport != "" {
+	if mutantNumber == 0 {
 		if _, seen := mutantsSeen.LoadOrStore(n, true); !seen {
 			file, err := os.OpenFile(mutantReport, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 			if err == nil {
