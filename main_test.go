@@ -107,12 +107,15 @@ func must(t testing.TB, errs ...error) {
 	}
 }
 
-// must ends the test if preparing it failed.
-func must(t testing.TB, errs ...error) {
+// receive returns the next value from ch, or fails the test.
+func receive[T any](t testing.TB, ch <-chan T) (value T) {
 	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
+	select {
+	case value = <-ch:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came in 20 seconds")
 	}
+	return value
 }
 
 // fakeAPI is a fake of Microtica's API on loopback, under a path prefix, so that a wrongly joined
