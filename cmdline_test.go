@@ -55,7 +55,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"frobnicate", "unknown command 'frobnicate'", "run 'microtica help'"},
 	{"frobnicate the list", "unknown command 'frobnicate'", "run 'microtica help'"},
 	{"-- --json", "unknown command '--json'", "run 'microtica help'"},
-	{long + long, "unknown command '" + long + "é…'", "run 'microtica help'"},
+	{long, "unknown command '" + long[:600] + "…'", "run 'microtica help'"},
 
 	// A group without its command, or with another.
 	{"project", "'microtica project' needs a subcommand: list", "usage: microtica project list"},
@@ -123,7 +123,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"whoami --token x", "'microtica whoami' takes no --token", "set MICROTICA_TOKEN to the key"},
 	{"--token x logout", "'microtica logout' takes no --token", "set MICROTICA_TOKEN to the key"},
 	{"whoami --no-verify", "'microtica whoami' takes no --no-verify", "usage: microtica whoami"},
-	{"--version whoami", "'microtica whoami' takes no --version", "run 'microtica --version'"},
+	{"--version whoami", "'microtica whoami' takes no --version", "usage: microtica whoami"},
 
 	// Values.
 	{"whoami --quiet=yes", "--quiet takes no value", "usage: microtica whoami"},
@@ -140,15 +140,9 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"--project a env --project a list", "--project appears twice", envUsage},
 	{"login --token a --token b", "--token appears twice", loginUsage},
 	{"whoami --query a --query a", "--query appears twice", "usage: microtica whoami"},
-	{"whoami --raw", "--raw needs --query", meant("whoami --query EXPR --raw")},
+	{"whoami --raw", "--raw needs --query", meant("whoami --raw --query EXPR")},
 
-	// A flag that took the command's word as its value.
-	{"--query whoami", swallowed("query", "whoami"), meant("whoami --query EXPR")},
-	{"--query project list", swallowed("query", "project"), meant("project list --query EXPR")},
-	{"--project env list", swallowed("project", "env"), meant("env list --project ID")},
-	{"--quiet --token login", swallowed("token", "login"), meant("login --quiet --token KEY")},
 	{"whoam --query version", "unknown command 'whoam'", meant("whoami --query version")},
-	{"--query api me", swallowed("query", "api"), meant("api me --query EXPR")},
 
 	// What looks like a key is never shown, and neither is what may be one.
 	{testKey, "a key is not an argument", pasteHint},
@@ -176,15 +170,12 @@ const (
 	envUsage        = "usage: microtica env list [--project ID]"
 	loginUsage      = "usage: microtica login [--token KEY] [--no-verify]"
 	completionUsage = "usage: microtica completion bash|zsh|fish"
-	long            = "ééééééééééééééééééééééééééééé" // 58 bytes
 	pasteHint       = "run 'microtica login' and paste the key there"
 )
 
-func meant(line string) string { return "did you mean 'microtica " + line + "'?" }
+var long = strings.Repeat("é", 301)
 
-func swallowed(flag, word string) string {
-	return "--" + flag + " took '" + word + "', part of the command, as its value"
-}
+func meant(line string) string { return "did you mean 'microtica " + line + "'?" }
 
 // TestAWrongCommandLineIsToldWhatToType runs every wrong line. None makes a request or reads stdin.
 func TestAWrongCommandLineIsToldWhatToType(t *testing.T) {
@@ -209,16 +200,6 @@ type failingReader struct{ t *testing.T }
 func (r failingReader) Read([]byte) (int, error) {
 	r.t.Error("stdin was read")
 	return 0, nil
-}
-
-// TestTheProjectIsCheckedForEveryCommand covers --project where the command has no use for it.
-func TestTheProjectIsCheckedForEveryCommand(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil)
-	const hint = "run 'microtica project list' to see the projects' ids"
-	s.want(usageError("--project is empty", hint), "version", "--project=")
-	s.want(usageError("--project holds what looks like an API key, not a project's id", hint),
-		"--project", testKey, "version")
 }
 
 // TestAnEmptyWordIsUnknown covers what strings.Fields cannot give.

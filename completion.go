@@ -52,7 +52,7 @@ type completion struct {
 func completions() []completion {
 	all := []completion{{"", append(wordsAfter(""), flagsAfter("")...)}}
 	for _, group := range wordsAfter("") {
-		if words := wordsAfter(group); len(words) > 0 {
+		if words := wordsAfter(group + " "); len(words) > 0 {
 			all = append(all, completion{group, append(words, flagsAfter(group)...)},
 				completion{"help " + group, words})
 		}
@@ -70,11 +70,11 @@ func completions() []completion {
 	return all
 }
 
-// wordsAfter returns the words that can follow the first words of a command.
-func wordsAfter(words string) []string {
+// wordsAfter returns the words that can follow the beginning of a command: "" or words and a space.
+func wordsAfter(beginning string) []string {
 	var next []string
 	for _, c := range commands() {
-		if rest, ok := strings.CutPrefix(c.name, strings.TrimLeft(words+" ", " ")); ok {
+		if rest, ok := strings.CutPrefix(c.name, beginning); ok {
 			word, _, _ := strings.Cut(rest, " ")
 			next = append(next, word)
 		}

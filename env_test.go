@@ -23,6 +23,8 @@ func TestEnvListFindsItsProject(t *testing.T) {
 		t.Errorf("requests: %s, want %s", got, want)
 	}
 	s.wantError(usage("--project is empty"), "env", "list", "--project", "")
+	s.wantError(usage("--project holds what looks like an API key, not a project's id"),
+		"env", "list", "--project", testKey)
 	s.with("MICROTICA_PROJECT_ID", "..").
 		wantError(usage("MICROTICA_PROJECT_ID is not a project's id: .."), "env", "list")
 	s.with("MICROTICA_PROJECT_ID", testKey).wantError(

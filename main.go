@@ -25,18 +25,12 @@
 // 3 for a missing or rejected key, 4 if the API refuses, 5 if it cannot be reached, 6 if it fails,
 // and 128 plus the number of a signal that ended the program.
 //
-// To read the code, start here: run parses the command line and calls the command's function.
-// usage.go says what to type instead of a wrong line; limits.go ends a run from outside; help.go
-// and completion.go print help and scripts. login.go, whoami.go, project.go, env.go and api.go are
-// the commands. creds.go is the key and its file; client.go and http.go talk to the API; json.go,
-// output.go and errors.go print; query.go and functions.go are --query; tty_*.go hides what is
-// typed.
+// To read the code, start here, with run. CONTRIBUTING.md says what each file is for.
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -82,23 +76,10 @@ type options struct {
 	query    *query // nil without --query
 }
 
-// option is the value of a flag (a flag.Value). It knows whether the flag was given, since an empty
-// value differs from none.
+// option is a flag on the command line. An empty value differs from none.
 type option struct {
-	value  string
-	given  bool
-	isBool bool // it takes no value
-}
-
-func (o *option) String() string   { return o.value }
-func (o *option) IsBoolFlag() bool { return o.isBool }
-
-func (o *option) Set(value string) error {
-	if strings.HasPrefix(value, "-") {
-		return errors.New("no value")
-	}
-	o.value, o.given = value, true
-	return nil
+	value string
+	given bool
 }
 
 func main() {
@@ -226,12 +207,23 @@ func findFlag(name string) *flagSpec {
 	return nil
 }
 
+// flagNames returns the names of the flags that match.
+func flagNames(match func(f flagSpec) bool) []string {
+	var names []string
+	for _, f := range flags {
+		if match(f) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // line is a command line split into flags and words.
 type line struct {
-	flags map[string]*option // by name, whether given or not
-	words []string           // the arguments that are neither flags nor their values
-	wrong *failure           // the first error in the flags, or nil
-	fixed bool               // flags has the likely correction of every wrong flag
+	flags  map[string]option // those given, by name; a likely correction of each wrong one
+	words  []string          // the arguments that are neither flags nor their values
+	wrong  *failure          // the first error in the flags, or nil
+	broken bool              // a wrong flag has no likely correction
 }
 
 // parse finds the command that args name and sets the options.
@@ -241,21 +233,19 @@ func (a *app) parse(args []string) (*command, error) {
 		l.words = []string{"version"}
 	}
 	c, rest := findCommand(l.words)
-	if l.flags["help"].given {
-		if c != nil {
-			rest = strings.Fields(c.name)
-		}
-		c, _ = findCommand([]string{"help"})
-		l.wrong = nil
-	}
 	a.words = rest
 	switch {
-	case slices.ContainsFunc(rest, looksLikeKey):
-		return nil, errKeyArgument()
-	case l.wrong != nil && l.fixed:
-		return nil, l.guess(l.wrong, c)
+	case slices.ContainsFunc(l.words, looksLikeKey):
+		return nil, errKeyArgument
+	case l.flags["help"].given:
+		if c != nil {
+			a.words = strings.Fields(c.name)
+		}
+		return &command{run: runHelp}, nil
 	case l.wrong != nil:
-		return nil, withUsage(l.wrong, c)
+		return nil, l.guess(l.wrong, c)
+	case len(l.words) == 0:
+		return nil, errNoCommand
 	case c == nil:
 		return nil, l.unknownCommand()
 	case c.name == "help":
@@ -267,40 +257,40 @@ func (a *app) parse(args []string) (*command, error) {
 // splitLine separates the flags from the words. It continues after a wrong flag, to find the
 // command whose usage line the error shows.
 func splitLine(args []string) *line {
-	l := &line{flags: map[string]*option{}}
-	set := flag.NewFlagSet("", flag.ContinueOnError)
-	set.SetOutput(io.Discard) // its messages show values, which may be keys
-	for _, f := range flags {
-		l.flags[f.name] = &option{isBool: f.value == ""}
-		set.Var(l.flags[f.name], f.name, f.about)
-	}
-	set.Var(l.flags["help"], "h", "")
+	l := &line{flags: map[string]option{}}
 	for len(args) > 0 && args[0] != "--" {
-		if !isFlag(args[0]) {
-			l.words = append(l.words, args[0])
-			args = args[1:]
+		arg := args[0]
+		args = args[1:]
+		name, value, hasValue := cutFlag(arg)
+		if name == "" {
+			l.words = append(l.words, arg)
 			continue
 		}
-		name, _, hasValue := cutFlag(args[0])
 		f := findFlag(name)
 		if f == nil {
-			args = l.unknownFlag(args)
-			continue
+			meant, err := unknownFlag(arg)
+			l.reject(err, meant != nil)
+			if meant == nil {
+				continue
+			}
+			f, hasValue = meant, hasValue && meant.value != ""
+			if f.name == "json" && len(args) > 0 && slices.Contains(formats, args[0]) {
+				args = args[1:] // the value of --output
+			}
 		}
-		next := 1
-		if f.value != "" && !hasValue {
-			next = min(2, len(args))
+		if f.value != "" && !hasValue && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+			value, hasValue = args[0], true
+			args = args[1:]
 		}
 		switch {
-		case f.value == "" && hasValue: // package flag would take --json=true
+		case f.value == "" && hasValue:
 			l.reject(fail(codeUsage, "--%s takes no value", f.name), false)
+		case f.value != "" && (!hasValue || strings.HasPrefix(value, "-")):
+			l.reject(fail(codeUsage, "--%s needs a value: %s", f.name, f), false)
 		case f.value != "" && l.flags[f.name].given:
 			l.reject(fail(codeUsage, "--%s appears twice", f.name), false)
-		case set.Parse(args[:next]) != nil:
-			l.reject(fail(codeUsage, "--%s needs a value: --%[1]s %s", f.name, f.value), false)
-			next = 1 // what follows may be a flag, not a value
 		}
-		args = args[next:]
+		l.flags[f.name] = option{value, true}
 	}
 	if len(args) > 0 {
 		l.words = append(l.words, args[1:]...)
@@ -308,40 +298,44 @@ func splitLine(args []string) *line {
 	return l
 }
 
-// reject records that a flag is wrong; only the first error is kept. fixed means that the flag's
-// likely correction takes its place.
-func (l *line) reject(f *failure, fixed bool) {
-	if l.wrong == nil {
-		l.wrong, l.fixed = f, fixed
-	}
-	l.fixed = l.fixed && fixed
+// reject records that a flag is wrong, and whether its likely correction takes its place. Only the
+// first error is kept.
+func (l *line) reject(f *failure, corrected bool) {
+	l.wrong = cmp.Or(l.wrong, f)
+	l.broken = l.broken || !corrected
 }
 
 // wantsJSON reports whether args contain --json before any --, even if the command line is wrong.
 func wantsJSON(args []string) bool {
 	for _, arg := range args {
 		name, _, _ := cutFlag(arg)
-		if arg == "--" || isFlag(arg) && name == "json" {
-			return arg != "--"
+		if arg == "--" || name == "json" {
+			return name == "json"
 		}
 	}
 	return false
 }
 
-// isFlag reports whether an argument before -- is a flag.
-func isFlag(arg string) bool { return strings.HasPrefix(arg, "-") && arg != "-" }
-
-// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =.
+// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =. The
+// name is "" if arg is not a flag.
 func cutFlag(arg string) (name, value string, hasValue bool) {
-	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+	name, dashed := strings.CutPrefix(arg, "-")
+	if !dashed {
+		return "", "", false
+	}
+	return strings.Cut(strings.TrimPrefix(name, "-"), "=")
 }
 
-// accept sets the options. It fails if c does not take one of the flags or arguments, or if a value
-// is bad.
+// accept sets the options. It fails if c does not take one of the flags or arguments, or if the
+// query is bad.
 func (a *app) accept(c *command, l *line) error {
 	for _, f := range flags {
 		if l.flags[f.name].given && !c.takes(f) {
-			return misplacedFlag(c, f)
+			err := fail(codeUsage, "'microtica %s' takes no --%s", c.name, f.name)
+			if f.name == "token" {
+				err.withHint("set MICROTICA_TOKEN to the key")
+			}
+			return withUsage(err, c)
 		}
 	}
 	if err := l.checkArguments(c, a.words); err != nil {
@@ -349,30 +343,24 @@ func (a *app) accept(c *command, l *line) error {
 	}
 	a.quiet = l.flags["quiet"].given
 	a.noVerify = l.flags["no-verify"].given
-	a.token, a.project = *l.flags["token"], *l.flags["project"]
-	if a.project.given {
-		if err := checkProject(a.project.value, "--project"); err != nil {
-			return err
-		}
-	}
+	a.token, a.project = l.flags["token"], l.flags["project"]
 	a.raw = l.flags["raw"].given
 	if expression := l.flags["query"]; expression.given { // before anything is read or written
 		var err error
 		a.query, err = compileQuery(expression.value)
 		return err
 	} else if a.raw {
-		expression.given = true
-		return didYouMean(fail(codeUsage, "--raw needs --query"), l.typed(l.words))
+		return didYouMean(fail(codeUsage, "--raw needs --query"), l.typed(l.words)+" --query EXPR")
 	}
 	return nil
 }
 
 // runVersion prints the program's version, the Go version that built it, and the platform.
 func runVersion(_ context.Context, a *app) error {
-	platform := runtime.GOOS + "/" + runtime.GOARCH
 	report := newObject("version", version, "go", runtime.Version(),
 		"os", runtime.GOOS, "arch", runtime.GOARCH)
 	return a.print(report, func(w io.Writer) {
-		fmt.Fprintf(w, "microtica %s (%s %s)\n", version, runtime.Version(), platform)
+		fmt.Fprintf(w, "microtica %s (%s %s/%s)\n",
+			version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	})
 }
