@@ -58,8 +58,8 @@ var usageErrors = []struct{ line, message, hint string }{
 	{long, "unknown command '" + long[:600] + "…'", "run 'microtica help'"},
 
 	// A group without its command, or with another.
-	{"project", "'microtica project' needs a subcommand: list", "usage: microtica project list"},
-	{"--quiet env", "'microtica env' needs a subcommand: list", envUsage},
+	{"project", "'microtica project' needs a subcommand: list", meant("project list")},
+	{"--quiet env", "'microtica env' needs a subcommand: list", meant("env list --quiet")},
 	{"env delete", "unknown env command 'delete'", envUsage},
 	{"env p01", "unknown env command 'p01'", envUsage},
 

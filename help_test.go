@@ -58,14 +58,11 @@ func TestHelpPagesAreAlike(t *testing.T) {
 			}
 			continue
 		}
-		want := "Usage: Flags: JSON: Exit status: Examples:"
-		if words == "" {
-			want += " More:"
-		}
+		const want = "Usage: Flags: JSON: Exit status: Examples:"
 		if got := strings.Join(headings, " "); got != want {
 			t.Errorf("help %s: the headings are %q, want %q", words, got, want)
 		}
-		if !strings.HasPrefix(page, strings.TrimSpace("microtica "+words)+": ") {
+		if !strings.HasPrefix(page, strings.TrimSpace("microtica "+words)) {
 			t.Errorf("help %s: the title is %.40q", words, page)
 		}
 		if !strings.Contains(page, "\n  microtica "+words) {
@@ -190,7 +187,6 @@ func runScript(t *testing.T, api *fakeAPI, script string) (got result, slept str
 // examples returns the examples of a page, or what it shows in the part under another heading.
 func examples(page, heading string) string {
 	_, text, _ := strings.Cut(page, "\n"+heading+":\n")
-	text, _, _ = strings.Cut(text, "\nMore:\n")
 	var script strings.Builder
 	for line := range strings.Lines(text) {
 		script.WriteString(strings.TrimPrefix(line, "  "))

@@ -119,7 +119,9 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 		}
 		c.app.note("api.retry", "%s; trying again in %s s (try %d of %d)",
 			f.message, seconds(wait), try+1, c.retries+1)
-		if c.app.sleep(ctx, wait) != nil {
+		select {
+		case <-c.app.after(wait):
+		case <-ctx.Done():
 			return nil, c.unreachable(ctx, ctx.Err(), connecting)
 		}
 	}

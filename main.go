@@ -51,15 +51,14 @@ type app struct {
 	stdout, stderr io.Writer
 	lookenv        func(string) (string, bool)
 	now            func() time.Time
-	sleep          func(context.Context, time.Duration) error
+	after          func(time.Duration) <-chan time.Time
 	onTerminal     bool          // stderr is a terminal
 	apiLimit       time.Duration // for all API requests of one command
 	verifyLimit    time.Duration // how long login tries the API before it saves the key unchecked
 	patience       time.Duration // how long a request may take before a user at a terminal is told
-	// resultDue is the deadline for the command's result. It is nil before the first request, and
-	// again once there is a result: printing may take longer.
+	ended          atomic.Bool   // the final error is being, or has been, printed
+	// resultDue is the deadline for the result: nil before the first request and once there is one.
 	resultDue atomic.Pointer[time.Time]
-	ended     atomic.Bool // the final error is being, or has been, printed
 
 	options
 }
@@ -89,7 +88,7 @@ func main() {
 		stderr:      os.Stderr,
 		lookenv:     os.LookupEnv,
 		now:         time.Now,
-		sleep:       sleep,
+		after:       time.After,
 		onTerminal:  openTerminal(os.Stderr) != nil,
 		apiLimit:    60 * time.Second,
 		verifyLimit: 5 * time.Second,
@@ -101,16 +100,6 @@ func main() {
 	a.stdout = &untilDone{ctx, os.Stdout}
 	go a.watchLimits(abort)
 	os.Exit(a.run(ctx, args))
-}
-
-// sleep waits for d, or fails when ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // getenv returns the value of an environment variable, trimmed of white space; "" if it is not set.
@@ -138,6 +127,7 @@ type command struct {
 	name  string // its words: "project list"
 	arg   string // the argument after them; in brackets if it is optional
 	flags string // its own flags, and the global ones that its usage line shows
+	exits int    // its highest exit status
 	about string
 	run   func(context.Context, *app) error
 }
@@ -146,15 +136,15 @@ type command struct {
 // variable would be an initialization cycle: the table contains runHelp, which reads it.
 func commands() []command {
 	return []command{
-		{"login", "", "token no-verify", "save an API key on this machine", runLogin},
-		{"logout", "", "", "remove the saved key", runLogout},
-		{"whoami", "", "", "check whether the key works", runWhoami},
-		{"project list", "", "", "list the projects a key can see", runProjectList},
-		{"env list", "", "project", "list a project's environments", runEnvList},
-		{"api", "PATH", "", "print the answer to GET PATH", runAPI},
-		{"completion", "bash|zsh|fish", "", "print a completion script", runCompletion},
-		{"version", "", "", "print the version", runVersion},
-		{"help", "[COMMAND|TOPIC]", "", "print help", runHelp},
+		{"login", "", "token no-verify", 3, "save an API key on this machine", runLogin},
+		{"logout", "", "", 2, "remove the saved key", runLogout},
+		{"whoami", "", "", 6, "check whether the key works", runWhoami},
+		{"project list", "", "", 6, "list the projects a key can see", runProjectList},
+		{"env list", "", "project", 6, "list a project's environments", runEnvList},
+		{"api", "PATH", "", 6, "print the answer to GET PATH", runAPI},
+		{"completion", "bash|zsh|fish", "", 2, "print a completion script", runCompletion},
+		{"version", "", "", 2, "print the version", runVersion},
+		{"help", "[COMMAND|TOPIC]", "", 2, "print help", runHelp},
 	}
 }
 
@@ -185,8 +175,8 @@ var flags = []flagSpec{
 	{"project", "ID", true, "the project; beats MICROTICA_PROJECT_ID"},
 	{"help", "", true, "print help; so does -h"},
 	{"version", "", false, "print the version"},
-	{"token", "KEY", false, "the key itself, instead of stdin"},
-	{"no-verify", "", false, "save the key without asking the API whether it works"},
+	{"token", "KEY", false, "login: the key itself, instead of stdin"},
+	{"no-verify", "", false, "login: save the key without asking the API whether it works"},
 }
 
 // takes reports whether the command accepts the flag. (--version alone runs the command version.)

@@ -472,9 +472,9 @@ func (s *shell) app() *app {
 		stderr:  io.Discard,
 		lookenv: lookup(s.env),
 		now:     func() time.Time { return s.now },
-		sleep: func(ctx context.Context, d time.Duration) error {
+		after: func(d time.Duration) <-chan time.Time {
 			s.waits = append(s.waits, d)
-			return ctx.Err()
+			return time.After(0)
 		},
 		onTerminal:  s.onTerminal,
 		apiLimit:    s.apiLimit,

@@ -27,7 +27,6 @@ var queryEdits = []struct{ file, from, to, instead string }{
 	{"main.go", `a.raw = l.flags["raw"].given`, `a.raw = l.flags["raw"].given`, ""},
 	{"main.go", `if expression := l.flags["query"]`, "return nil", "return nil"},
 	{"help.go", "p.json += queryHelp", "p.examples += queryHelp", ""},
-	{"help.go", "return text + jsonHelp +", "return text + jsonHelp +", "return text + jsonHelp"},
 	{"help.go", "// queryHelp is", "}", ""},
 	{"output.go", "if a.query != nil {", "a.resultDue.Store", "a.resultDue.Store(nil)"},
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -8,22 +9,21 @@ import (
 // This file has the errors for a wrong command line. Each one has a hint: what to type instead, the
 // command's usage line, or the help page to read.
 
-// errNoCommand is the error for a command line without words.
-var errNoCommand = fail(codeUsage, "no command given").withHint("run 'microtica help'")
-
-// errKeyArgument is the error for a word that looks like a key. It does not show the word.
-var errKeyArgument = fail(codeUsage, "a key is not an argument").
-	withHint("run 'microtica login' and paste the key there")
+var (
+	errNoCommand = fail(codeUsage, "no command given").withHint("run 'microtica help'")
+	// errKeyArgument does not show the word that looks like a key.
+	errKeyArgument = fail(codeUsage, "a key is not an argument").
+			withHint("run 'microtica login' and paste the key there")
+)
 
 // withUsage adds the usage line of c to an error that has no hint yet.
 func withUsage(f *failure, c *command) *failure {
-	switch {
-	case f.hint != "":
-		return f
-	case c == nil:
-		return f.withHint("run 'microtica help'")
+	usage := "run 'microtica help'"
+	if c != nil {
+		usage = "usage: " + c.usage()
 	}
-	return f.withHint("usage: %s", c.usage())
+	f.hint = cmp.Or(f.hint, usage)
+	return f
 }
 
 // didYouMean sets the hint to a suggestion; typed is the suggested line without the program's name.
@@ -126,12 +126,13 @@ func (l *line) unknownCommand() *failure {
 	if len(subcommands) == 0 {
 		return l.guess(fail(codeUsage, "unknown command %s", shown(group)), nil)
 	}
-	c, _ := findCommand([]string{group, subcommands[0]})
-	if len(l.words) == 1 {
-		list := strings.Join(subcommands, ", ")
-		return withUsage(fail(codeUsage, "'microtica %s' needs a subcommand: %s", group, list), c)
+	f := fail(codeUsage, "'microtica %s' needs a subcommand: %s",
+		group, strings.Join(subcommands, ", "))
+	if len(l.words) > 1 {
+		f = fail(codeUsage, "unknown %s command %s", group, shown(l.words[1]))
 	}
-	return l.guess(fail(codeUsage, "unknown %s command %s", group, shown(l.words[1])), c)
+	c, _ := findCommand([]string{group, subcommands[0]})
+	return l.guess(f, c)
 }
 
 // guess adds a hint: the command line that was probably meant, or else the usage line of c.
