@@ -20,7 +20,7 @@ func runAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	r.advice = "check the path: it is relative to " + c.base.String()
+	r.missing = "check the path: it is relative to " + c.base.String()
 	answer, err := c.get(ctx, r)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func parsePath(text string) (request, error) {
 		wrong = "has a % that two hexadecimal digits do not follow"
 	default:
 		return request{path: escape(path), query: escape(query), what: "/" + plain,
-			missing: "nothing at /" + plain}, nil
+			denied: grantAccess}, nil
 	}
 	return request{}, fail(codeUsage, "PATH %s", wrong).
 		withHint("usage: microtica api PATH, such as 'microtica api projects'")

@@ -97,7 +97,7 @@ func TestAPIFailsAsOtherCommandsDo(t *testing.T) {
 	api := newFakeAPI(t)
 	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 	s.wantError(wrong{"api.not_found",
-		"the API has nothing at /no such/path (HTTP 404): no such path",
+		"the API cannot find /no such/path (HTTP 404): no such path",
 		"check the path: it is relative to " + api.base(), 404}, "api", "/no such%2Fpath?x=1")
 	api.answer("/x", reply(403, ""))
 	s.wantError(wrong{"api.forbidden",
@@ -108,6 +108,6 @@ func TestAPIFailsAsOtherCommandsDo(t *testing.T) {
 	s = newShell(t, api).save(otherKey)
 	s.wantError(wrong{"auth.rejected",
 		"the API rejected key mic_0ther from SOURCE (HTTP 401): key revoked",
-		"run 'microtica login' with a key that works; this one may be expired or revoked", 401}.
+		"run 'microtica login' with a new key: this one may be expired or revoked", 401}.
 		from(s.credentials()), "api", "projects")
 }

@@ -48,7 +48,7 @@ func TestEnvironmentsAreAnArrayOfObjects(t *testing.T) {
 		{`{"stages":[]}`, noList},
 		{`{"entities":{"stages":{}}}`, noList},
 		{`{"entities":{"stages":["production"]}}`,
-			"its list of environments has an element that is not an object"},
+			noList},
 	} {
 		api := newFakeAPI(t)
 		api.answer("/projects/5f1c/details", reply(200, test.body))
@@ -60,7 +60,7 @@ func TestEnvironmentsAreAnArrayOfObjects(t *testing.T) {
 // missingProject is the error for a project that the API does not know.
 func missingProject(id, hint, said string) wrong {
 	return wrong{"api.not_found",
-		"the API has no project " + id + " that key mic_d60bea1d can see (HTTP 404)" + said,
+		"the API cannot find project " + id + " (HTTP 404)" + said,
 		hint, 404}
 }
 

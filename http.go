@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"runtime"
 	"slices"
@@ -38,10 +38,7 @@ const (
 // apiURL returns the base URL of the API. The error (usage.url) does not quote a bad URL, which may
 // contain a password.
 func (a *app) apiURL() (*url.URL, error) {
-	text := a.getenv("MICROTICA_API_URL")
-	if text == "" {
-		text = defaultAPI
-	}
+	text := cmp.Or(a.getenv("MICROTICA_API_URL"), defaultAPI)
 	wrong := ""
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
@@ -49,20 +46,14 @@ func (a *app) apiURL() (*url.URL, error) {
 		wrong = "cannot be parsed"
 	case u.Scheme != "https" && u.Scheme != "http":
 		wrong = "does not start with https://"
-	case u.User != nil:
-		wrong = "contains a user name or password"
-	case u.Hostname() == "":
-		wrong = "has no host"
-	case hasStrayColon(u):
-		wrong = "cannot be parsed" // net/url takes the 2 of h:1:2 for the port
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
-		wrong = "has a query or a fragment"
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		wrong = "has a user name, a password, a query or a fragment"
+	case !hasAddress(u):
+		wrong = "has no valid host and port"
 	case looksLikeKey(text + u.Path):
 		wrong = "contains what looks like a key"
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		wrong = "would send the key unencrypted: http is for a loopback host only"
-	case !hasValidPort(u):
-		wrong = "has a port outside 1 to 65535"
 	}
 	if wrong != "" {
 		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
@@ -72,22 +63,18 @@ func (a *app) apiURL() (*url.URL, error) {
 	return u, nil
 }
 
-// hasValidPort reports whether the port of u, if it has one, is 1 to 65535.
-func hasValidPort(u *url.URL) bool {
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	return u.Port() == "" || err == nil && port > 0
-}
-
-// hasStrayColon reports whether the host of u has a colon that is not part of an IPv6 address.
-func hasStrayColon(u *url.URL) bool {
-	return strings.Contains(u.Hostname(), ":") && u.Host[0] != '['
+// hasAddress reports whether u has a host and, if it has a port, one of 1 to 65535.
+func hasAddress(u *url.URL) bool {
+	host, port := u.Hostname(), u.Port()
+	n, err := strconv.ParseUint(port, 10, 16)
+	stray := strings.Contains(host, ":") && u.Host[0] != '[' // in h:1:2, net/url takes 2 for the port
+	return host != "" && !stray && (port == "" || err == nil && n > 0)
 }
 
 // isLoopback reports whether host, as dial resolves it, is only this machine.
 func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
 	// Not strings.EqualFold, which takes U+017F for an s.
-	return strings.ToLower(host) == "localhost" || err == nil && ip.IsLoopback()
+	return strings.ToLower(host) == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // get returns the JSON of a 2xx answer to r. A transient failure is retried, with a note before
@@ -106,7 +93,8 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 		if f == nil {
 			return answer, nil
 		}
-		wait := backoff(try)
+		wait := 250 * time.Millisecond << try // 0.5 s, then 1 s
+		wait += rand.N(wait / 4)
 		if f.retryAfter != nil {
 			wait = time.Duration(*f.retryAfter) * time.Second
 		}
@@ -125,12 +113,6 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 			return nil, c.unreachable(ctx, ctx.Err(), connecting)
 		}
 	}
-}
-
-// backoff returns how long to wait after the given try: 0.5 s, 1 s, and up to a quarter more.
-func backoff(try int) time.Duration {
-	wait := 250 * time.Millisecond << try
-	return wait + rand.N(wait/4)
 }
 
 // seconds returns d in seconds, to a tenth.
@@ -228,17 +210,16 @@ func retryAfter(text string, now time.Time) (int, bool) {
 // noteIfSlow tells a user at a terminal, once per command, what the program is waiting for. Call
 // stop when the wait is over.
 func (c *client) noteIfSlow() (stop func()) {
-	if !c.app.onTerminal || c.slow {
-		return func() {}
-	}
-	done := make(chan struct{})
 	timer := time.AfterFunc(c.app.patience, func() {
-		defer close(done)
-		c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
+		c.slow.Do(func() {
+			if c.app.onTerminal {
+				c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
+			}
+		})
 	})
 	return func() {
-		if c.slow = !timer.Stop(); c.slow {
-			<-done
+		if !timer.Stop() {
+			c.slow.Do(func() {}) // waits until the note is printed
 		}
 	}
 }
@@ -255,7 +236,7 @@ func (c *client) transport() *http.Transport {
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
 			res *http.Response) error {
 			if res.StatusCode != http.StatusOK { // net/http's own error would quote the proxy
-				return c.proxyFailure(fmt.Sprintf("it answered HTTP %d", res.StatusCode))
+				return c.proxyFailure(codeNetworkProxy, fmt.Sprint("it answered HTTP ", res.StatusCode))
 			}
 			return nil
 		},
@@ -309,8 +290,7 @@ func usableProxy(text string) bool {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
-	return text == "" || err == nil && u.Hostname() != "" && !looksLikeKey(text) &&
-		hasValidPort(u) && !hasStrayColon(u) &&
+	return text == "" || err == nil && hasAddress(u) && !looksLikeKey(text) &&
 		!strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") &&
 		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
@@ -320,55 +300,58 @@ func usableProxy(text string) bool {
 func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
 	var (
 		known     *failure
+		timeout   net.Error
 		operation *net.OpError
 		dns       *net.DNSError
-		timeout   net.Error
 	)
 	host := c.base.Host
 	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" ||
 		c.proxy != nil && progress == connecting
+	why, hint := c.reason(err, proxied)
 	switch {
 	case errors.As(context.Cause(ctx), &known): // a signal
 		return known
 	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
-		after := c.limit
-		if ctx.Err() == nil { // the system's own timeout came first
-			after = time.Since(c.began).Round(time.Second)
-		}
-		f := fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after))
+		after := min(c.limit, time.Since(c.began)) // the system's own timeout can come first
 		if proxied {
-			f.message += " through the proxy " + c.proxyName()
-			return f.withHint("check the proxy in %s", c.proxyVariable())
+			return c.proxyFailure(codeNetworkTimeout, "no answer after "+seconds(after)+" s")
 		}
-		return f.withHint("check the network, or try again later%s", c.assumption())
+		return fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after)).
+			withHint("check the network, or try again later%s", c.assumption())
 	case errors.As(err, &known):
 		return known
 	case progress == answered:
 		return c.badResponse("it is cut short or malformed, or its header is too long")
 	case proxied:
-		return c.proxyFailure(c.reason(err, true))
-	case progress == handshakeFailed, operation != nil && operation.Op == "remote error":
-		return c.tlsFailure(err) // a missing client certificate is reported after the handshake
+		return c.proxyFailure(codeNetworkProxy, why)
+	case progress == handshakeFailed, // or a client certificate is missing, known only later
+		operation != nil && operation.Op == "remote error":
+		return fail(codeNetworkTLS, "no secure connection to %s: %s", host, why).
+			withHint("%s", cmp.Or(hint, "check MICROTICA_API_URL and what stands between here "+
+				"and there"+c.assumption()))
 	case progress == connected:
 		f := fail(codeNetworkConnect, "%s closed the connection without answering", host)
 		f.transient = true // nothing shows that the API has seen the request
 		return f.withHint("try again later")
 	}
-	f := fail(codeNetworkConnect, "cannot connect to %s: %s", host, c.reason(err, false))
+	f := fail(codeNetworkConnect, "cannot connect to %s: %s", host, why)
 	if errors.As(err, &dns) {
-		f = fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), c.reason(err, false))
+		f = fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), why)
 	}
 	return f.withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
 }
 
-// reason returns the cause of err, without the operation and addresses that net puts before it. If
-// proxied, it does not quote what a proxy sent, which may include the proxy's password.
-func (c *client) reason(err error, proxied bool) string {
+// reason returns the cause of err, without the operation and addresses that net puts before it, and
+// what to do about it, if that is known. If proxied, it does not quote what a proxy sent, which may
+// include the proxy's password.
+func (c *client) reason(err error, proxied bool) (why, hint string) {
 	var (
 		operation *net.OpError
 		dns       *net.DNSError
 		record    tls.RecordHeaderError
-		untrusted *tls.CertificateVerificationError
+		authority x509.UnknownAuthorityError
+		roots     x509.SystemRootsError
+		invalid   x509.CertificateInvalidError
 	)
 	local := false
 	for errors.As(err, &operation) {
@@ -376,60 +359,30 @@ func (c *client) reason(err error, proxied bool) string {
 		err = operation.Err
 	}
 	switch {
-	case errors.As(err, &record):
-		return "it does not speak TLS"
 	case errors.As(err, &dns):
-		return c.quote(dns.Err)
+		return c.quote(dns.Err), ""
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed"
-	case proxied && errors.As(err, &untrusted):
-		return "its certificate is not trusted"
-	case proxied && !local:
-		return "it does not answer as a proxy does"
-	}
-	return c.quote(err.Error())
-}
-
-// proxyName returns the proxy's URL without user name and password.
-func (c *client) proxyName() string { return c.proxy.Scheme + "://" + c.proxy.Host }
-
-// proxyFailure returns the failure to reach the API through the proxy.
-func (c *client) proxyFailure(why string) *failure {
-	return fail(codeNetworkProxy, "cannot connect to %s through the proxy %s: %s",
-		c.base.Host, c.proxyName(), why).withHint("check the proxy in %s", c.proxyVariable())
-}
-
-// tlsFailure returns the failure of a TLS handshake.
-func (c *client) tlsFailure(err error) *failure {
-	var (
-		authority x509.UnknownAuthorityError
-		roots     x509.SystemRootsError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-	)
-	why := c.reason(err, false)
-	hint := "check MICROTICA_API_URL and what stands between here and there" + c.assumption()
-	switch {
+		return "the connection was closed", ""
+	case errors.As(err, &record):
+		return "it does not speak TLS", ""
 	case errors.As(err, &authority), errors.As(err, &roots):
-		why = "its certificate is signed by an unknown authority"
 		hint = "no CA certificates may be installed (scratch image): " +
 			"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
 		if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 			hint = "add the authority's certificate to the system's store"
 		}
-	case errors.As(err, &name):
-		names := slices.Clone(name.Certificate.DNSNames)
-		for _, ip := range name.Certificate.IPAddresses {
-			names = append(names, ip.String())
-		}
-		why = "its certificate is for " + c.quote(strings.Join(names, ", "))
-		if len(names) == 0 {
-			why = "its certificate names no host"
-		}
+		return "its certificate is signed by an unknown authority", hint
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		why = "its certificate has expired or is not yet valid"
-		hint = "check this machine's clock"
+		return "its certificate has expired or is not yet valid", "check this machine's clock"
+	case proxied && !local:
+		return "it does not answer as a proxy does", ""
 	}
-	return fail(codeNetworkTLS, "no secure connection to %s: %s", c.base.Host, why).
-		withHint("%s", hint)
+	return c.quote(err.Error()), ""
+}
+
+// proxyFailure returns the failure to reach the API through the proxy, which it names without user
+// name and password.
+func (c *client) proxyFailure(code *code, why string) *failure {
+	return fail(code, "cannot connect to %s through the proxy %s://%s: %s", c.base.Host,
+		c.proxy.Scheme, c.proxy.Host, why).withHint("check the proxy in %s", c.proxyVariable())
 }

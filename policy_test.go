@@ -37,7 +37,7 @@ limits.go: os os.Signal os/signal os/signal.Ignore os/signal.Ignored os/signal.N
 	runtime/debug runtime/metrics syscall syscall.SIGHUP syscall.SIGINT syscall.SIGQUIT
 	syscall.SIGTERM syscall.Signal
 login.go:
-main.go: $? flag log os os.Args os.Exit os.LookupEnv os.Stderr os.Stdin os.Stdout
+main.go: $? log os os.Args os.Exit os.LookupEnv os.Stderr os.Stdin os.Stdout
 output.go:
 project.go:
 query.go:
@@ -62,10 +62,10 @@ whoami.go:
 // fields, each with the declarations that use it in any way: as a call, as a value, through an
 // interface, by setting the field. The name of a package in front means the standard library.
 const dangers = `
-key.secret: creds.go:app.hasSavedKey creds.go:key.String creds.go:key.raw creds.go:key.strayEnd
+key.secret: creds.go:app.hasSavedKey creds.go:key.String creds.go:key.raw
 key.raw: creds.go:app.saveKey creds.go:key.mask http.go:client.try
 key.mask: client.go:client.quote http.go:client.try
-client.quote: client.go:client.statusFailure http.go:client.reason http.go:client.tlsFailure
+client.quote: client.go:client.statusFailure http.go:client.reason
 parseKey: creds.go:app.findKey creds.go:app.storedKey creds.go:mountedKey login.go:app.newKey
 app.findKey: client.go:app.newClient
 app.readKey: login.go:app.newKey
@@ -86,7 +86,8 @@ net/http.DefaultTransport:
 crypto/tls.Config.InsecureSkipVerify:
 
 app.getenv: client.go:client.rejected creds.go:app.credentialsPath creds.go:app.findKey
-	creds.go:app.keyFromEnvironment creds.go:app.shownPath env.go:runEnvList http.go:app.apiURL
+	creds.go:app.keyFromEnvironment creds.go:app.shownPath env.go:app.projectID
+	http.go:app.apiURL
 app.lookenv: creds.go:app.credentialsPath creds.go:app.storedKey creds.go:app.unset
 	http.go:client.proxyVariable http.go:client.transport main.go:app.getenv main.go:main
 app.stdin: login.go:app.readKey main.go:main

@@ -33,7 +33,7 @@ const (
 	busy      = "the API failed (HTTP 503): no"
 	limited   = "rate limited by the API (HTTP 429): no"
 	ended     = "HOST closed the connection without answering"
-	noPath    = "there is no such path (HTTP 404)"
+	noPath    = "there is no such path (HTTP 404): no"
 	notTheAPI = "the answer from HOST is not the API's: "
 )
 
@@ -61,7 +61,7 @@ func settledRows() []answerRow {
 			&wrong{"auth.rejected",
 				fmt.Sprintf("the API rejected key mic_d60bea1d from SOURCE (HTTP %d)%s",
 					status, said),
-				"set SOURCE to a key that works; this one may be expired or revoked", status}}
+				"replace the key from SOURCE: it may be expired or revoked", status}}
 	}
 	return []answerRow{
 		accepted("2xx", reply(200, projectsBody), "2"),
@@ -95,7 +95,7 @@ func unclearRows() []answerRow {
 		unclear("403, me 503", reply(503, no), bothThrice, busy, busy),
 		unclear("403, me 429", reply(429, no), bothThrice, limited, limited),
 		unclear("403, me 302", reply(302, no, "Location", "/login"), both, "",
-			"the API redirects to HOST (HTTP 302); redirects are not followed"),
+			"the API redirects to HOST; redirects are not followed (HTTP 302): no"),
 		unclear("403, me not JSON", reply(200, "<html>"), both, "", notTheAPI+notJSON),
 		unclear("403, me says nothing", reply(200, "{}"), both, "",
 			notTheAPI+"it does not say whose the key is"),
@@ -125,9 +125,9 @@ func otherRows() []answerRow {
 		other("599", reply(599, no), once, "true", "", server(599)),
 		other("302", reply(302, no, "Location", "https://portal.example/login"), once, "false", "",
 			wrong{"api.redirect",
-				"the API redirects to portal.example (HTTP 302); redirects are not followed",
+				"the API redirects to portal.example; redirects are not followed (HTTP 302): no",
 				"set MICROTICA_API_URL to the API's own address", 302}),
-		other("above 599", reply(600, no), once, "false", "", bad("its status is 600", 600)),
+		other("above 599", reply(600, no), once, "false", "", bad("its status is unexpected (HTTP 600): no", 600)),
 		other("not JSON", reply(200, "<html>sign in</html>"), once, "false", "", bad(notJSON, 0)),
 		other("another's JSON", reply(200, `{"ok":true}`), once, "false", "",
 			bad("it has no list of projects", 0)),
