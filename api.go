@@ -53,8 +53,7 @@ func parsePath(text string) (request, error) {
 	case err != nil:
 		wrong = "has a % that two hexadecimal digits do not follow"
 	default:
-		return request{path: escape(path), query: escape(query), what: "/" + plain,
-			denied: grantAccess}, nil
+		return request{path: escape(path), query: escape(query), what: "/" + plain}, nil
 	}
 	return request{}, fail(codeUsage, "PATH %s", wrong).
 		withHint("usage: microtica api PATH, such as 'microtica api projects'")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -15,9 +16,6 @@ import (
 // an answer goes into a message only through quote or shorten.
 
 const maxMessage = 300 // characters of an API's message that are shown
-
-// grantAccess is the hint for a key that works, but may not read what was asked for.
-const grantAccess = "give the key read access in Microtica's console"
 
 // client makes the requests of one command.
 type client struct {
@@ -51,7 +49,7 @@ type request struct {
 	path    string // relative to the base URL, escaped, without a leading slash
 	query   string // escaped; "" for none
 	what    string // what is asked for: "the projects"
-	denied  string // the hint of a 403; "" if no working key gets one
+	denied  string // the hint of a 403; "" for the general one
 	missing string // the hint of a 404; "" if the API always has the path
 }
 
@@ -83,7 +81,6 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 	answer, err := c.get(ctx, request{
 		path:    "projects/" + url.PathEscape(project) + "/details",
 		what:    "project " + project,
-		denied:  grantAccess,
 		missing: missingProjectHint(project),
 	})
 	if err != nil {
@@ -107,7 +104,7 @@ func missingProjectHint(id string) string {
 	return "run 'microtica project list' to see the projects"
 }
 
-// me asks the API about the key itself (GET /me), which every working key is allowed to do.
+// me asks the API about the key itself (GET /me).
 func (c *client) me(ctx context.Context) error {
 	answer, err := c.get(ctx, request{path: "me", what: "the key's own record"})
 	if err != nil {
@@ -184,11 +181,12 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 		}
 		f = fail(codeAPIRedirect, "the API redirects %s; redirects are not followed", to).
 			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
-	case status == 401 || status == 403 && r.denied == "":
+	case status == 401, status == 403 && r.path == "me": // which every working key may read
 		f = c.rejected()
 	case status == 403:
 		f = fail(codeAPIForbidden, "the API denies key %v (from %s) access to %s",
-			c.key, c.source, r.what).withHint("%s", r.denied)
+			c.key, c.source, r.what).
+			withHint("%s", cmp.Or(r.denied, "give the key read access in Microtica's console"))
 	case status == 404 && r.missing != "" && typeOf(answer) == "object":
 		f = fail(codeAPINotFound, "the API cannot find %s", r.what).withHint("%s", r.missing)
 	case status == 404: // the API has this path, or would answer in JSON: this is another server

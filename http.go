@@ -54,20 +54,19 @@ func (a *app) apiURL() (*url.URL, error) {
 		wrong = "contains what looks like a key"
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		wrong = "would send the key unencrypted: http is for a loopback host only"
+	default:
+		u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
+		return u, nil
 	}
-	if wrong != "" {
-		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
-			withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
-	}
-	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	return u, nil
+	return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
+		withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
 }
 
 // hasAddress reports whether u has a host and, if it has a port, one of 1 to 65535.
 func hasAddress(u *url.URL) bool {
 	host, port := u.Hostname(), u.Port()
 	n, err := strconv.ParseUint(port, 10, 16)
-	stray := strings.Contains(host, ":") && u.Host[0] != '[' // in h:1:2, net/url takes 2 for the port
+	stray := strings.Contains(host, ":") && u.Host[0] != '[' // net/url takes h:1:2 for port 2 of h:1
 	return host != "" && !stray && (port == "" || err == nil && n > 0)
 }
 
@@ -130,7 +129,12 @@ const (
 
 // try makes a request once.
 func (c *client) try(ctx context.Context, r request) (any, *failure) {
-	defer c.noteIfSlow()()
+	slow := time.AfterFunc(c.app.patience, c.noteSlow)
+	defer func() {
+		if !slow.Stop() {
+			c.noteSlow() // waits until the note is printed
+		}
+	}()
 	var progress atomic.Int32
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
@@ -154,7 +158,7 @@ func (c *client) try(ctx context.Context, r request) (any, *failure) {
 	}
 	defer res.Body.Close()
 	body := ""
-	if res.StatusCode != http.StatusSwitchingProtocols { // its body is the open connection
+	if res.StatusCode != http.StatusSwitchingProtocols { // its body is the connection, without end
 		if body, err = c.readBody(res); err != nil {
 			return nil, c.unreachable(ctx, err, answered)
 		}
@@ -207,21 +211,13 @@ func retryAfter(text string, now time.Time) (int, bool) {
 	return int(min(wait, most)), err == nil && wait >= 0
 }
 
-// noteIfSlow tells a user at a terminal, once per command, what the program is waiting for. Call
-// stop when the wait is over.
-func (c *client) noteIfSlow() (stop func()) {
-	timer := time.AfterFunc(c.app.patience, func() {
-		c.slow.Do(func() {
-			if c.app.onTerminal {
-				c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
-			}
-		})
-	})
-	return func() {
-		if !timer.Stop() {
-			c.slow.Do(func() {}) // waits until the note is printed
+// noteSlow tells a user at a terminal, once per command, what the program is waiting for.
+func (c *client) noteSlow() {
+	c.slow.Do(func() {
+		if c.app.onTerminal {
+			c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
 		}
-	}
+	})
 }
 
 // transport returns a transport for one request, and meanwhile starts loading the trust store.
@@ -236,7 +232,8 @@ func (c *client) transport() *http.Transport {
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
 			res *http.Response) error {
 			if res.StatusCode != http.StatusOK { // net/http's own error would quote the proxy
-				return c.proxyFailure(codeNetworkProxy, fmt.Sprint("it answered HTTP ", res.StatusCode))
+				why := fmt.Sprintf("it answered HTTP %d", res.StatusCode)
+				return c.proxyFailure(codeNetworkProxy, why)
 			}
 			return nil
 		},
@@ -324,11 +321,10 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 		return c.badResponse("it is cut short or malformed, or its header is too long")
 	case proxied:
 		return c.proxyFailure(codeNetworkProxy, why)
-	case progress == handshakeFailed, // or a client certificate is missing, known only later
-		operation != nil && operation.Op == "remote error":
+	case progress == handshakeFailed,
+		operation != nil && operation.Op == "remote error": // it wants a client certificate, say
 		return fail(codeNetworkTLS, "no secure connection to %s: %s", host, why).
-			withHint("%s", cmp.Or(hint, "check MICROTICA_API_URL and what stands between here "+
-				"and there"+c.assumption()))
+			withHint("%s", cmp.Or(hint, "check the network and MICROTICA_API_URL"+c.assumption()))
 	case progress == connected:
 		f := fail(codeNetworkConnect, "%s closed the connection without answering", host)
 		f.transient = true // nothing shows that the API has seen the request
@@ -347,8 +343,6 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 func (c *client) reason(err error, proxied bool) (why, hint string) {
 	var (
 		operation *net.OpError
-		dns       *net.DNSError
-		record    tls.RecordHeaderError
 		authority x509.UnknownAuthorityError
 		roots     x509.SystemRootsError
 		invalid   x509.CertificateInvalidError
@@ -359,12 +353,8 @@ func (c *client) reason(err error, proxied bool) (why, hint string) {
 		err = operation.Err
 	}
 	switch {
-	case errors.As(err, &dns):
-		return c.quote(dns.Err), ""
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed", ""
-	case errors.As(err, &record):
-		return "it does not speak TLS", ""
 	case errors.As(err, &authority), errors.As(err, &roots):
 		hint = "no CA certificates may be installed (scratch image): " +
 			"set SSL_CERT_FILE or copy ca-certificates.crt into the image"

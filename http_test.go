@@ -533,9 +533,9 @@ func TestWhyANetworkFailed(t *testing.T) {
 		want     wrong
 	}{
 		{nil, dial(&net.DNSError{Err: "no such host", IsNotFound: true}), connecting,
-			dns("no such host")},
+			dns("lookup : no such host")},
 		{nil, dial(&net.DNSError{Err: "server mis\x1bbehaving"}), connecting,
-			dns(`server mis\x1bbehaving`)},
+			dns(`lookup : server mis\x1bbehaving`)},
 		{nil, dial(&net.DNSError{Err: "i/o timeout", IsTimeout: true}), connecting, late(7)},
 		{nil, dial(os.ErrDeadlineExceeded), connecting, late(7)},
 		{ended, context.DeadlineExceeded, connecting, late(7)},
@@ -655,12 +655,13 @@ func lateServers() []failingServer {
 // otherProtocols are servers on an https port that do not speak TLS, or not to the end.
 func otherProtocols() []failingServer {
 	is := func(why string) wrong { return insecure("HOST", why, tlsHint) }
+	const noTLS = "tls: first record does not look like a TLS handshake"
 	return []failingServer{
-		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), is("it does not speak TLS")},
+		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), is(noTLS)},
 		{"SSH", func(conn net.Conn) {
 			io.WriteString(conn, "SSH-2.0-OpenSSH_9.6\r\n")
 			hello(conn)
-		}, is("it does not speak TLS")},
+		}, is(noTLS)},
 		{"a hang-up", hello, is("the connection was closed")},
 		{"a hang-up within the handshake", afterHello("\x16\x03\x03\x00\x64\x02"),
 			is("the connection was closed")},
@@ -1035,7 +1036,7 @@ func TestAProxyThatFailsIsNamed(t *testing.T) {
 		{"a redirect", "http", answering(
 			"HTTP/1.1 302 Found\r\nLocation: https://" + proxiedAPI + "/\r\n\r\n"),
 			"it answered HTTP 302"},
-		{"no TLS", "https", afterHello("HTTP/1.1 400 No\r\n\r\n"), "it does not speak TLS"},
+		{"no TLS", "https", afterHello("HTTP/1.1 400 No\r\n\r\n"), notAProxy},
 		{"an alert", "https", afterHello("\x15\x03\x03\x00\x02\x02\x28"), notAProxy},
 		{"no SOCKS", "socks5", afterHello("HTTP/1.1 400 No\r\n\r\n"), notAProxy},
 		{"a certificate that is not trusted", "https", untrusted, unknownAuthority},

@@ -628,7 +628,7 @@ const (
 	cut         = "it is cut short or malformed, or its header is too long"
 	notJSON     = "it is not JSON"
 	readHint    = "give the key read access in Microtica's console"
-	tlsHint     = "check MICROTICA_API_URL and what stands between here and there"
+	tlsHint     = "check the network and MICROTICA_API_URL"
 	connectHint = "check the network, or set MICROTICA_API_URL"
 )
 
