@@ -39,7 +39,7 @@ func parsePath(text string) (request, error) {
 	wrong := ""
 	switch {
 	case looksLikeKey(plain), looksLikeKey(plainQuery):
-		return request{}, errKeyArgument
+		return request{}, errKeyArgument()
 	case text == "":
 		wrong = "is empty"
 	case strings.Contains(path, "://"), strings.HasPrefix(path, "/"):

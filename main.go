@@ -186,9 +186,6 @@ func (c *command) takes(f flagSpec) bool {
 
 // findFlag returns the flag of that name, or nil.
 func findFlag(name string) *flagSpec {
-	if name == "h" {
-		name = "help"
-	}
 	for i := range flags {
 		if flags[i].name == name {
 			return &flags[i]
@@ -210,10 +207,10 @@ func flagNames(match func(f flagSpec) bool) []string {
 
 // line is a command line split into flags and words.
 type line struct {
-	flags  map[string]option // those given, by name; a likely correction of each wrong one
-	words  []string          // the arguments that are neither flags nor their values
-	wrong  *failure          // the first error in the flags, or nil
-	broken bool              // a wrong flag has no likely correction
+	flags map[string]option // those given, by name; a likely correction of each wrong one
+	words []string          // the arguments that are neither flags nor their values
+	wrong *failure          // the first wrong flag without a likely correction, or nil
+	typo  *failure          // the first one with a correction, or nil
 }
 
 // parse finds the command that args name and sets the options.
@@ -226,14 +223,16 @@ func (a *app) parse(args []string) (*command, error) {
 	a.words = rest
 	switch {
 	case slices.ContainsFunc(l.words, looksLikeKey):
-		return nil, errKeyArgument
+		return nil, errKeyArgument()
 	case l.flags["help"].given:
 		if c != nil {
 			a.words = strings.Fields(c.name)
 		}
 		return &command{run: runHelp}, nil
 	case l.wrong != nil:
-		return nil, l.guess(l.wrong, c)
+		return nil, withUsage(l.wrong, c)
+	case l.typo != nil:
+		return nil, l.guess(l.typo, c)
 	case len(l.words) == 0:
 		return nil, errNoCommand
 	case c == nil:
@@ -259,10 +258,11 @@ func splitLine(args []string) *line {
 		f := findFlag(name)
 		if f == nil {
 			meant, err := unknownFlag(arg)
-			l.reject(err, meant != nil)
 			if meant == nil {
+				l.wrong = cmp.Or(l.wrong, err)
 				continue
 			}
+			l.typo = cmp.Or(l.typo, err)
 			f, hasValue = meant, hasValue && meant.value != ""
 			if f.name == "json" && len(args) > 0 && slices.Contains(formats, args[0]) {
 				args = args[1:] // the value of --output
@@ -272,27 +272,22 @@ func splitLine(args []string) *line {
 			value, hasValue = args[0], true
 			args = args[1:]
 		}
+		var err *failure
 		switch {
 		case f.value == "" && hasValue:
-			l.reject(fail(codeUsage, "--%s takes no value", f.name), false)
+			err = fail(codeUsage, "--%s takes no value", f.name)
 		case f.value != "" && (!hasValue || strings.HasPrefix(value, "-")):
-			l.reject(fail(codeUsage, "--%s needs a value: %s", f.name, f), false)
+			err = fail(codeUsage, "--%s needs a value: %s", f.name, f)
 		case f.value != "" && l.flags[f.name].given:
-			l.reject(fail(codeUsage, "--%s appears twice", f.name), false)
+			err = fail(codeUsage, "--%s appears twice", f.name)
 		}
+		l.wrong = cmp.Or(l.wrong, err)
 		l.flags[f.name] = option{value, true}
 	}
 	if len(args) > 0 {
 		l.words = append(l.words, args[1:]...)
 	}
 	return l
-}
-
-// reject records that a flag is wrong, and whether its likely correction takes its place. Only the
-// first error is kept.
-func (l *line) reject(f *failure, corrected bool) {
-	l.wrong = cmp.Or(l.wrong, f)
-	l.broken = l.broken || !corrected
 }
 
 // wantsJSON reports whether args contain --json before any --, even if the command line is wrong.

@@ -9,12 +9,14 @@ import (
 // This file has the errors for a wrong command line. Each one has a hint: what to type instead, the
 // command's usage line, or the help page to read.
 
-var (
-	errNoCommand = fail(codeUsage, "no command given").withHint("run 'microtica help'")
-	// errKeyArgument does not show the word that looks like a key.
-	errKeyArgument = fail(codeUsage, "a key is not an argument").
-			withHint("run 'microtica login' and paste the key there")
-)
+// errNoCommand is the error for a command line without words.
+var errNoCommand = fail(codeUsage, "no command given").withHint("run 'microtica help'")
+
+// errKeyArgument returns the error for a word that looks like a key. It does not show the word.
+func errKeyArgument() *failure {
+	return fail(codeUsage, "a key is not an argument").
+		withHint("run 'microtica login' and paste the key there")
+}
 
 // withUsage adds the usage line of c to an error that has no hint yet.
 func withUsage(f *failure, c *command) *failure {
@@ -65,7 +67,7 @@ func shown(word string) string { return "'" + shorten(word) + "'" }
 
 // habits maps flags and command words of other programs to those of this one.
 var habits = map[string]string{
-	"v": "version", "q": "quiet", "p": "project", "jq": "query",
+	"h": "help", "v": "version", "q": "quiet", "p": "project", "jq": "query",
 	"o": "json", "output": "json", "format": "json",
 	"ls": "list", "auth": "whoami", "status": "whoami",
 	"environment": "env", "environments": "env",
@@ -81,7 +83,7 @@ func unknownFlag(arg string) (*flagSpec, *failure) {
 	all := flagNames(func(flagSpec) bool { return true })
 	meant := findFlag(closest(strings.TrimLeft(dashed, "-"), all))
 	if looksLikeKey(dashed) || meant == nil && looksLikeKey(value) {
-		return nil, errKeyArgument
+		return nil, errKeyArgument()
 	}
 	return meant, fail(codeUsage, "unknown flag %s", shown(dashed))
 }
@@ -95,55 +97,50 @@ func (l *line) checkArguments(c *command, words []string) error {
 	f := fail(codeUsage, "'microtica %s' needs an argument: %s", c.name, c.arg)
 	if len(words) > takes {
 		f = fail(codeUsage, "unexpected argument %s", shown(words[takes]))
-		if meant, ok := l.meantArguments(c, words); ok {
-			return didYouMean(f, l.typed(append(strings.Fields(c.name), meant...)))
+		if meant, ok := l.meantWords(c, words); ok {
+			return didYouMean(f, l.typed(meant))
 		}
 	}
 	return withUsage(f, c)
 }
 
-// meantArguments returns what the user probably meant by the arguments words of a command that
-// takes none, and whether there is such a thing. A project's id becomes the value of --project.
-func (l *line) meantArguments(c *command, words []string) ([]string, bool) {
+// meantWords returns the words that the user probably meant by the command c and these arguments,
+// and whether that explains an argument too many. A project's id becomes the value of --project.
+func (l *line) meantWords(c *command, arguments []string) ([]string, bool) {
+	words := strings.Fields(c.name)
+	one := len(arguments) == 1 && !strings.HasPrefix(arguments[0], "-")
 	switch {
 	case c.arg != "":
-		return words, false
-	case len(words) != 1 || strings.HasPrefix(words[0], "-"):
-		return nil, false
-	case c.name == "env list" && !l.flags["project"].given:
-		l.flags["project"] = option{words[0], true}
-		return nil, true
-	case c.name == "login" && !l.flags["token"].given:
-		return []string{"<", words[0]}, true
+		return append(words, arguments...), false
+	case one && c.name == "env list" && !l.flags["project"].given:
+		l.flags["project"] = option{arguments[0], true}
+		return words, true
+	case one && c.name == "login" && !l.flags["token"].given:
+		return append(words, "<", arguments[0]), true
 	}
-	return nil, false
+	return words, false
 }
 
 // unknownCommand returns the error for words that name no command.
 func (l *line) unknownCommand() *failure {
-	group := l.words[0]
-	subcommands := wordsAfter(group + " ")
-	if len(subcommands) == 0 {
-		return l.guess(fail(codeUsage, "unknown command %s", shown(group)), nil)
+	subcommands := wordsAfter(l.words[0] + " ")
+	c, _ := findCommand(slices.Concat(l.words[:1], subcommands))
+	f := fail(codeUsage, "unknown command %s", shown(strings.Join(l.words, " ")))
+	if c != nil && len(l.words) == 1 {
+		f = fail(codeUsage, "'microtica %s' needs a subcommand: %s", l.words[0],
+			strings.Join(subcommands, ", "))
 	}
-	f := fail(codeUsage, "'microtica %s' needs a subcommand: %s",
-		group, strings.Join(subcommands, ", "))
-	if len(l.words) > 1 {
-		f = fail(codeUsage, "unknown %s command %s", group, shown(l.words[1]))
-	}
-	c, _ := findCommand([]string{group, subcommands[0]})
 	return l.guess(f, c)
 }
 
 // guess adds a hint: the command line that was probably meant, or else the usage line of c.
 func (l *line) guess(f *failure, c *command) *failure {
-	meant, rest := closestCommand(l.words)
-	switch {
-	case l.flags["version"].given:
+	if l.flags["version"].given {
 		return didYouMean(f, "--version")
-	case meant != nil && !l.broken:
-		words, _ := l.meantArguments(meant, rest)
-		return didYouMean(f, l.typed(append(strings.Fields(meant.name), words...)))
+	}
+	if meant, rest := closestCommand(l.words); meant != nil {
+		words, _ := l.meantWords(meant, rest)
+		return didYouMean(f, l.typed(words))
 	}
 	return withUsage(f, c)
 }
