@@ -160,11 +160,11 @@ func (c *client) tryKey(ctx context.Context) keyCheck {
 	case codeOf(err) == codeAuthRejected:
 		return keyCheck{verdict: keyRejected, err: err}
 	case accepted.verdict == keyLimited && codeOf(err) != codeInterrupted:
-		unclear := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or "+
-			"does not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %v",
+		f := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
+			"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %v",
 			c.key, c.source, err).withHint("check the key's permissions in Microtica's console")
-		unclear.status = 403
-		err = unclear
+		f.status = 403
+		return keyCheck{err: f}
 	}
 	return keyCheck{err: err}
 }

@@ -109,7 +109,8 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 	}
 	s := newShell(t, api).with("MICROTICA_TOKEN", otherKey)
 	s.wantError(rejected("mic_0ther", "MICROTICA_TOKEN", replace), "project", "list")
-	s.save("not a key").wantError(rejected("mic_0ther", "MICROTICA_TOKEN", replace), "project", "list")
+	s.save("not a key").
+		wantError(rejected("mic_0ther", "MICROTICA_TOKEN", replace), "project", "list")
 	s.save(testKey).wantError(rejected("mic_0ther", "MICROTICA_TOKEN",
 		"unset MICROTICA_TOKEN to use the saved key"), "project", "list")
 	s.with("MICROTICA_TOKEN_FILE", s.credentials()).

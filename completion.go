@@ -106,9 +106,7 @@ const posixStart = `_microtica_next() {
   case $before in
 `
 
-const posixEnd = `  esac
-}
-`
+const posixEnd = "  esac\n}\n"
 
 const bashEnd = `_microtica() {
   local next=$(_microtica_next "${COMP_WORDS[@]:1:COMP_CWORD-1}")

@@ -29,10 +29,9 @@ import (
 const defaultAPI = "https://api.microtica.com"
 
 const (
-	maxHeaderBytes = 64 << 10
-	maxBodyBytes   = 32 << 20
-	maxRetries     = 2
-	maxRetryAfter  = 30 // seconds; a longer wait is left to the user
+	maxBodyBytes  = 32 << 20
+	maxRetries    = 2
+	maxRetryAfter = 30 // seconds; a longer wait is left to the user
 )
 
 // apiURL returns the base URL of the API. The error (usage.url) does not quote a bad URL, which may
@@ -64,10 +63,9 @@ func (a *app) apiURL() (*url.URL, error) {
 
 // hasAddress reports whether u has a host and, if it has a port, one of 1 to 65535.
 func hasAddress(u *url.URL) bool {
-	host, port := u.Hostname(), u.Port()
-	n, err := strconv.ParseUint(port, 10, 16)
-	stray := strings.Contains(host, ":") && u.Host[0] != '[' // net/url takes h:1:2 for port 2 of h:1
-	return host != "" && !stray && (port == "" || err == nil && n > 0)
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "443"), 10, 16)
+	stray := strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' // net/url allows h:1:2
+	return u.Hostname() != "" && !stray && err == nil && port > 0
 }
 
 // isLoopback reports whether host, as dial resolves it, is only this machine.
@@ -228,7 +226,7 @@ func (c *client) transport() *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
 		DisableCompression:     true, // a small answer must not become a huge one
-		MaxResponseHeaderBytes: maxHeaderBytes,
+		MaxResponseHeaderBytes: 64 << 10,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
 			res *http.Response) error {
 			if res.StatusCode != http.StatusOK { // net/http's own error would quote the proxy

@@ -207,10 +207,10 @@ func flagNames(match func(f flagSpec) bool) []string {
 
 // line is a command line split into flags and words.
 type line struct {
-	flags map[string]option // those given, by name; a likely correction of each wrong one
+	flags map[string]option // those given, by name, with typos corrected
 	words []string          // the arguments that are neither flags nor their values
-	wrong *failure          // the first wrong flag without a likely correction, or nil
-	typo  *failure          // the first one with a correction, or nil
+	wrong *failure          // the first error that has no likely correction, or nil
+	typo  *failure          // the first unknown flag that has one, or nil
 }
 
 // parse finds the command that args name and sets the options.
@@ -293,8 +293,7 @@ func splitLine(args []string) *line {
 // wantsJSON reports whether args contain --json before any --, even if the command line is wrong.
 func wantsJSON(args []string) bool {
 	for _, arg := range args {
-		name, _, _ := cutFlag(arg)
-		if arg == "--" || name == "json" {
+		if name, _, _ := cutFlag(arg); arg == "--" || name == "json" {
 			return name == "json"
 		}
 	}

@@ -105,7 +105,7 @@ func (l *line) checkArguments(c *command, words []string) error {
 }
 
 // meantWords returns the words that the user probably meant by the command c and these arguments,
-// and whether that explains an argument too many. A project's id becomes the value of --project.
+// and whether it found a use for an unexpected one: a project's id becomes the value of --project.
 func (l *line) meantWords(c *command, arguments []string) ([]string, bool) {
 	words := strings.Fields(c.name)
 	one := len(arguments) == 1 && !strings.HasPrefix(arguments[0], "-")
