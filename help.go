@@ -165,8 +165,8 @@ var pages = map[string]page{
 instead. Data goes to stdout, everything else to stderr. This program only
 reads: it never changes anything in Microtica.
 
-'microtica help' also explains each command, the flags, the environment (proxy
-and CA settings, too), and errors (codes, and when to try again).`,
+'microtica help' has a page on each command, and on the topics flags,
+environment (with proxy and CA settings) and errors (and when to try again).`,
 		json: `--json prints the result of any command on one line: a list as an array, any
 other result as an object. Errors, warnings and notes are then JSON, too.`,
 		examples: `microtica login < key.txt
