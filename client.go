@@ -46,8 +46,7 @@ func (a *app) newClient() (*client, error) {
 
 // request is a request to the API, and the words for it in messages.
 type request struct {
-	path    string // relative to the base URL, escaped, without a leading slash
-	query   string // escaped; "" for none
+	path    string // escaped, below the base URL, without a leading slash; with any query
 	what    string // what is asked for: "the projects"
 	denied  string // the hint of a 403; "" for the general one
 	missing string // the hint of a 404; "" if the API always has the path
@@ -56,9 +55,8 @@ type request struct {
 // below returns the request's URL, below base.
 func (r request) below(base *url.URL) *url.URL {
 	u := *base
-	u.RawPath = base.EscapedPath() + "/" + r.path
+	u.RawPath, u.RawQuery, _ = strings.Cut(base.EscapedPath()+"/"+r.path, "?")
 	u.Path, _ = url.PathUnescape(u.RawPath) // cannot fail: both parts are escaped
-	u.RawQuery = r.query
 	return &u
 }
 
@@ -78,11 +76,8 @@ func (c *client) projects(ctx context.Context) (any, error) {
 // environments returns a project's environments, which the API calls stages: an array of objects
 // (GET /projects/{projectId}/details, entities.stages).
 func (c *client) environments(ctx context.Context, project string) (any, error) {
-	answer, err := c.get(ctx, request{
-		path:    "projects/" + url.PathEscape(project) + "/details",
-		what:    "project " + project,
-		missing: missingProjectHint(project),
-	})
+	answer, err := c.get(ctx, request{path: "projects/" + url.PathEscape(project) + "/details",
+		what: "project " + project, missing: missingProjectHint(project)})
 	if err != nil {
 		return nil, err
 	}
