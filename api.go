@@ -20,7 +20,7 @@ func runAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	r.advice = "check the path: it is relative to " + c.base.String()
+	r.missing = "check the path: it is relative to " + c.base.String()
 	answer, err := c.get(ctx, r)
 	if err != nil {
 		return err
@@ -32,7 +32,8 @@ func runAPI(ctx context.Context, a *app) error {
 // without a query. It refuses (usage) what could leave the base URL, and a path that may hold a
 // key.
 func parsePath(text string) (request, error) {
-	path, query, _ := strings.Cut(strings.TrimPrefix(text, "/"), "?")
+	relative := strings.TrimPrefix(text, "/")
+	path, query, _ := strings.Cut(relative, "?")
 	plain, err := url.PathUnescape(path)
 	plainQuery, _ := url.PathUnescape(query)
 	segments := strings.Split(plain, "/")
@@ -53,8 +54,7 @@ func parsePath(text string) (request, error) {
 	case err != nil:
 		wrong = "has a % that two hexadecimal digits do not follow"
 	default:
-		return request{path: escape(path), query: escape(query), what: "/" + plain,
-			missing: "nothing at /" + plain}, nil
+		return request{path: escape(relative), what: "/" + plain}, nil
 	}
 	return request{}, fail(codeUsage, "PATH %s", wrong).
 		withHint("usage: microtica api PATH, such as 'microtica api projects'")

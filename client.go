@@ -3,11 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,7 +27,7 @@ type client struct {
 	retries int
 	began   time.Time // when the first request was made
 	proxy   *url.URL  // the proxy of the latest request, or nil
-	slow    bool      // the user has been told of the wait
+	slow    sync.Once // tells the user of the wait
 }
 
 // newClient returns a client for the base URL that the environment names and the key in use.
@@ -46,20 +46,17 @@ func (a *app) newClient() (*client, error) {
 
 // request is a request to the API, and the words for it in messages.
 type request struct {
-	path    string // relative to the base URL, escaped, without a leading slash
-	query   string // escaped; "" for none
+	path    string // escaped, below the base URL, without a leading slash; with any query
 	what    string // what is asked for: "the projects"
 	denied  string // the hint of a 403; "" for the general one
-	missing string // completes "the API has …" for a 404; "" if the path always exists
-	advice  string // the hint of that 404
+	missing string // the hint of a 404; "" if the API always has the path
 }
 
 // below returns the request's URL, below base.
 func (r request) below(base *url.URL) *url.URL {
 	u := *base
-	u.RawPath = base.EscapedPath() + "/" + r.path
+	u.RawPath, u.RawQuery, _ = strings.Cut(base.EscapedPath()+"/"+r.path, "?")
 	u.Path, _ = url.PathUnescape(u.RawPath) // cannot fail: both parts are escaped
-	u.RawQuery = r.query
 	return &u
 }
 
@@ -70,22 +67,17 @@ func (c *client) projects(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := answer // it may be the bare array
-	if typeOf(answer) == "object" {
-		list = field(answer, "projects")
+	if typeOf(answer) == "object" { // not the bare array
+		answer = field(answer, "projects")
 	}
-	return list, c.checkList(list, "projects")
+	return answer, c.checkList(answer, "projects")
 }
 
 // environments returns a project's environments, which the API calls stages: an array of objects
 // (GET /projects/{projectId}/details, entities.stages).
 func (c *client) environments(ctx context.Context, project string) (any, error) {
-	answer, err := c.get(ctx, request{
-		path:    "projects/" + url.PathEscape(project) + "/details",
-		what:    "project " + project,
-		missing: fmt.Sprintf("no project %s that key %v can see", project, c.key),
-		advice:  missingProjectHint(project),
-	})
+	answer, err := c.get(ctx, request{path: "projects/" + url.PathEscape(project) + "/details",
+		what: "project " + project, missing: missingProjectHint(project)})
 	if err != nil {
 		return nil, err
 	}
@@ -95,19 +87,19 @@ func (c *client) environments(ctx context.Context, project string) (any, error) 
 
 // missingProjectHint returns the hint for an id that matches no project.
 func missingProjectHint(id string) string {
-	first, last := id[0], id[len(id)-1]
+	ends := id[:1] + id[len(id)-1:]
 	switch {
-	case strings.IndexByte("\"'`", first) >= 0 || strings.IndexByte("\"'`", last) >= 0:
+	case strings.ContainsAny(ends, "\"'`"):
 		return "the id has quotes around it: leave them out (--raw prints an id without quotes)"
 	case id == "null":
 		return "the id is null: what was to supply it found nothing; run 'microtica project list'"
-	case first == '<' && last == '>':
+	case ends == "<>":
 		return "the id is a placeholder: run 'microtica project list' to see the projects' ids"
 	}
 	return "run 'microtica project list' to see the projects"
 }
 
-// me asks the API about the key itself (GET /me), which every working key is allowed to do.
+// me asks the API about the key itself (GET /me).
 func (c *client) me(ctx context.Context) error {
 	answer, err := c.get(ctx, request{path: "me", what: "the key's own record"})
 	if err != nil {
@@ -121,13 +113,12 @@ func (c *client) me(ctx context.Context) error {
 
 // checkList fails unless list is an array of objects; what names them.
 func (c *client) checkList(list any, what string) error {
-	if typeOf(list) != "array" {
-		return c.badResponse("it has no list of " + what)
-	}
+	valid := typeOf(list) == "array"
 	for element := range elements(list) {
-		if typeOf(element) != "object" {
-			return c.badResponse("its list of " + what + " has an element that is not an object")
-		}
+		valid = valid && typeOf(element) == "object"
+	}
+	if !valid {
+		return c.badResponse("it has no list of " + what)
 	}
 	return nil
 }
@@ -153,50 +144,29 @@ type keyCheck struct {
 // 403 for the projects, so tryKey then asks about the key itself.
 func (c *client) tryKey(ctx context.Context) keyCheck {
 	list, err := c.projects(ctx)
-	switch codeOf(err) {
-	case nil:
-		return keyCheck{verdict: keyAccepted, projects: length(list)}
-	case codeAuthRejected:
+	accepted := keyCheck{verdict: keyAccepted, projects: length(list)}
+	if codeOf(err) == codeAPIForbidden {
+		accepted = keyCheck{verdict: keyLimited}
+		err = c.me(ctx)
+	}
+	switch {
+	case err == nil:
+		return accepted
+	case codeOf(err) == codeAuthRejected:
 		return keyCheck{verdict: keyRejected, err: err}
-	case codeAPIForbidden:
-	default:
-		return keyCheck{err: err}
+	case accepted.verdict == keyLimited && codeOf(err) != codeInterrupted:
+		f := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
+			"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %v",
+			c.key, c.source, err).withHint("check the key's permissions in Microtica's console")
+		f.status = 403
+		return keyCheck{err: f}
 	}
-	var f *failure
-	err = c.me(ctx)
-	errors.As(err, &f)
-	switch codeOf(err) {
-	case nil:
-		return keyCheck{verdict: keyLimited}
-	case codeInterrupted:
-		return keyCheck{err: err}
-	case codeAuthRejected, codeAPIForbidden:
-		return keyCheck{verdict: keyRejected, err: c.rejected(f.status, f.said)}
-	}
-	unclear := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
-		"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %s",
-		c.key, c.source, f.message).
-		withHint("check the key's permissions in Microtica's console")
-	unclear.status = 403
-	return keyCheck{err: unclear}
-}
-
-// reached reports whether the error of a request, or nil, means that the API itself answered.
-func reached(err error) bool {
-	switch codeOf(err) {
-	case nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused, codeAPIRateLimited, codeAPIServer:
-		return true
-	}
-	return false
+	return keyCheck{err: err}
 }
 
 // statusFailure returns the failure for an answer to r whose status is not 2xx; location is the
 // target of a redirect, or nil.
 func (c *client) statusFailure(r request, status int, location *url.URL, answer any) *failure {
-	said := ""
-	if text, _ := field(answer, "message").(string); text != "" {
-		said = ": " + shorten(text)
-	}
 	var f *failure
 	switch {
 	case status >= 300 && status <= 399:
@@ -204,61 +174,51 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 		if location != nil && location.Host != "" {
 			to = "to " + c.quote(location.Host)
 		}
-		f = fail(codeAPIRedirect, "the API redirects %s (HTTP %d); redirects are not followed",
-			to, status).withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
-	case status == 401:
-		f = c.rejected(status, said)
+		f = fail(codeAPIRedirect, "the API redirects %s; redirects are not followed", to).
+			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
+	case status == 401, status == 403 && r.path == "me": // which every working key may read
+		f = c.rejected()
 	case status == 403:
-		f = fail(codeAPIForbidden, "the API denies key %v (from %s) access to %s (HTTP 403)%s",
-			c.key, c.source, r.what, said).
+		f = fail(codeAPIForbidden, "the API denies key %v (from %s) access to %s",
+			c.key, c.source, r.what).
 			withHint("%s", cmp.Or(r.denied, "give the key read access in Microtica's console"))
 	case status == 404 && r.missing != "" && typeOf(answer) == "object":
-		f = fail(codeAPINotFound, "the API has %s (HTTP 404)%s", r.missing, said).
-			withHint("%s", r.advice)
+		f = fail(codeAPINotFound, "the API cannot find %s", r.what).withHint("%s", r.missing)
 	case status == 404: // the API has this path, or would answer in JSON: this is another server
-		f = c.badResponse("there is no such path (HTTP 404)")
+		f = c.badResponse("there is no such path")
 	case status == 429:
-		f = fail(codeAPIRateLimited, "rate limited by the API (HTTP 429)%s", said).
-			withHint("try again later")
+		f = fail(codeAPIRateLimited, "rate limited by the API").withHint("try again later")
 	case status >= 400 && status <= 499:
-		f = fail(codeAPIRefused, "the API refused the request for %s (HTTP %d)%s",
-			r.what, status, said)
+		f = fail(codeAPIRefused, "the API refused the request for %s", r.what)
 	case status >= 500 && status <= 599:
-		f = fail(codeAPIServer, "the API failed (HTTP %d)%s", status, said).
-			withHint("try again later")
+		f = fail(codeAPIServer, "the API failed").withHint("try again later")
 	default:
-		f = c.badResponse(fmt.Sprintf("its status is %d", status))
+		f = c.badResponse("its status is unexpected")
 	}
-	f.status, f.said = status, said
+	f.message += fmt.Sprintf(" (HTTP %d)", status)
+	if said, _ := field(answer, "message").(string); said != "" {
+		f.message += ": " + shorten(said)
+	}
+	f.status = status
 	f.transient = slices.Contains([]int{429, 502, 503, 504}, status)
 	return f
 }
 
-// rejected returns the failure for a key that does not work; said is the API's message, if any.
-func (c *client) rejected(status int, said string) *failure {
-	f := fail(codeAuthRejected, "the API rejected key %v from %s (HTTP %d)%s",
-		c.key, c.source, status, said)
-	f.status = status
-	const expired = "; this one may be expired or revoked"
+// rejected returns the failure for a key that does not work.
+func (c *client) rejected() *failure {
+	f := fail(codeAuthRejected, "the API rejected key %v from %s", c.key, c.source)
 	fileIsNext := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
-	atLogin := c.source == sourceFlag || c.source == sourceStdin
-	switch end := c.key.strayEnd(); {
-	case end != "" && atLogin:
-		f.hint = "the key ends with " + end + ": if that is part of it, " +
-			"run 'microtica login --no-verify'"
-	case end != "":
-		f.hint = "the key ends with " + end + ": is that part of it?"
-	case atLogin:
+	fromVariable := strings.HasPrefix(c.source, "MICROTICA_")
+	switch {
+	case c.source == sourceFlag || c.source == sourceStdin:
 		f.hint = "check the key in Microtica's console, " +
 			"or save it all the same with 'microtica login --no-verify'"
-	case strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey(c.key):
+	case fromVariable && !fileIsNext && c.app.hasSavedKey(c.key):
 		f.hint = "unset " + c.source + " to use the saved key"
-	case c.source == "MICROTICA_TOKEN":
-		f.hint = "set MICROTICA_TOKEN to a key that works" + expired
-	case c.source == "MICROTICA_TOKEN_FILE":
-		f.hint = "set MICROTICA_TOKEN_FILE to a file with a key that works" + expired
+	case fromVariable:
+		f.hint = "replace the key from " + c.source + ": it may be expired or revoked"
 	default:
-		f.hint = "run 'microtica login' with a key that works" + expired
+		f.hint = "run 'microtica login' with a new key: this one may be expired or revoked"
 	}
 	return f
 }
@@ -284,19 +244,9 @@ func (c *client) quote(text string) string { return shorten(c.key.mask(text)) }
 // shorten cleans text and cuts it to maxMessage characters. It also cuts before cleaning, which
 // could make 32 MiB of text four times as long.
 func shorten(text string) string {
-	text = clean(prefix(text, maxMessage+1))
-	if short := prefix(text, maxMessage); short != text {
+	text = clean(fmt.Sprintf("%.*s", maxMessage+1, text))
+	if short := fmt.Sprintf("%.*s", maxMessage, text); short != text {
 		return short + "…"
-	}
-	return text
-}
-
-// prefix returns the first n characters of text.
-func prefix(text string, n int) string {
-	for i := range text {
-		if n--; n < 0 {
-			return text[:i]
-		}
 	}
 	return text
 }

@@ -129,15 +129,12 @@ const (
 	envUsage        = "usage: microtica env list [--project ID]"
 	loginUsage      = "usage: microtica login [--token KEY] [--no-verify]"
 	completionUsage = "usage: microtica completion bash|zsh|fish"
-	long            = "ééééééééééééééééééééééééééééé" // 58 bytes
 	pasteHint       = "run 'microtica login' and paste the key there"
 )
 
-func meant(line string) string { return "did you mean 'microtica " + line + "'?" }
+var long = strings.Repeat("é", 301)
 
-func swallowed(flag, word string) string {
-	return "--" + flag + " took '" + word + "', part of the command, as its value"
-}
+func meant(line string) string { return "did you mean 'microtica " + line + "'?" }
 
 // TestAWrongCommandLineIsToldWhatToType runs every wrong line. None makes a request or reads stdin.
 func TestAWrongCommandLineIsToldWhatToType(t *testing.T) {

@@ -10,36 +10,27 @@ import (
 // This file prints the scripts that complete words in a shell. They are made from the tables of
 // commands and flags, and run nothing, not even this program.
 
-var shells = []string{"bash", "zsh", "fish"}
-
 // scripts has the parts of each shell's script: start, a format for the flags that take a value,
 // which or separates; row, a format for the words and what can follow them; and end.
 var scripts = map[string]struct{ start, or, row, end string }{
-	"bash": {bashStart, " | ", bashRow, bashEnd},
-	"zsh":  {zshStart, " | ", zshRow, zshEnd},
+	"bash": {posixStart, " | ", posixRow, posixEnd + bashEnd},
+	"zsh":  {"#compdef microtica\n" + posixStart, " | ", posixRow, posixEnd + zshEnd},
 	"fish": {fishStart, " ", fishRow, ""},
 }
 
 // runCompletion prints the script for the shell that its argument names.
 func runCompletion(_ context.Context, a *app) error {
-	shell := a.words[0]
-	s, known := scripts[shell]
+	s, known := scripts[a.words[0]]
 	if !known {
 		c, _ := findCommand([]string{"completion"})
-		return withUsage(fail(codeUsage, "unknown shell %s", shown(shell)), c)
+		return withUsage(fail(codeUsage, "unknown shell %s", shown(a.words[0])), c)
 	}
-	var values []string
-	for _, f := range flags {
-		if f.value != "" {
-			values = append(values, "--"+f.name)
-		}
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, s.start, strings.Join(values, s.or))
+	values := flagNames(func(f flagSpec) bool { return f.value != "" })
+	text := fmt.Sprintf(s.start, "--"+strings.Join(values, s.or+"--"))
 	for _, c := range completions() {
-		fmt.Fprintf(&b, s.row, c.after, strings.Join(c.next, " "))
+		text += fmt.Sprintf(s.row, c.after, strings.Join(c.next, " "))
 	}
-	return a.printText(b.String() + s.end)
+	return a.printText(text + s.end)
 }
 
 // completion is what can follow the words in after; flags between them do not count.
@@ -50,31 +41,32 @@ type completion struct {
 
 // completions returns what can follow each command, and each first part of one.
 func completions() []completion {
-	all := []completion{{"", append(wordsAfter(""), flagsAfter("")...)}}
-	for _, group := range wordsAfter("") {
-		if words := wordsAfter(group); len(words) > 0 {
-			all = append(all, completion{group, append(words, flagsAfter(group)...)},
-				completion{"help " + group, words})
+	first := wordsAfter("")
+	all := []completion{{"", slices.Concat(first, flagsAfter(""))}}
+	for _, group := range first {
+		if words := wordsAfter(group + " "); len(words) > 0 {
+			all = append(all, completion{"help " + group, words},
+				completion{group, append(words, flagsAfter(group)...)})
 		}
 	}
 	for _, c := range commands() {
 		next := flagsAfter(c.name)
 		switch c.name {
 		case "completion":
-			next = append(slices.Clone(shells), next...)
+			next = slices.Concat(strings.Split(c.arg, "|"), next)
 		case "help":
-			next = append(wordsAfter(""), topics...)
+			next = slices.Concat(first, topics)
 		}
 		all = append(all, completion{c.name, next})
 	}
 	return all
 }
 
-// wordsAfter returns the words that can follow the first words of a command.
-func wordsAfter(words string) []string {
+// wordsAfter returns the words that can follow the beginning of a command: "" or words and a space.
+func wordsAfter(beginning string) []string {
 	var next []string
 	for _, c := range commands() {
-		if rest, ok := strings.CutPrefix(c.name, strings.TrimLeft(words+" ", " ")); ok {
+		if rest, ok := strings.CutPrefix(c.name, beginning); ok {
 			word, _, _ := strings.Cut(rest, " ")
 			next = append(next, word)
 		}
@@ -84,67 +76,46 @@ func wordsAfter(words string) []string {
 
 // flagsAfter returns the flags that can follow the words of a command.
 func flagsAfter(words string) []string {
-	var next []string
 	c, _ := findCommand(strings.Fields(words))
-	for _, f := range flags {
-		if f.global || c != nil && c.takes(f) || words == "" && f.name == "version" {
-			next = append(next, "--"+f.name)
-		}
-	}
-	return next
+	names := flagNames(func(f flagSpec) bool {
+		return f.global || c != nil && c.takes(f) || words == "" && f.name == "version"
+	})
+	return strings.Fields("--" + strings.Join(names, " --"))
 }
 
 // Each script collects the words before the cursor, without flags and their values, and looks up
 // what can follow them. (To bash, --flag=value is three words.) If nothing can, bash completes file
 // names; zsh and fish do so only after a redirection such as <.
 
-const bashRow = "  '%s') COMPREPLY=($(compgen -W '%s' -- \"$current\")) ;;\n"
+const posixRow = "  '%s') echo '%s' ;;\n"
 
-const bashStart = `_microtica() {
-  local current=${COMP_WORDS[COMP_CWORD]} words= value= i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    if [[ $value ]]; then
-      [[ ${COMP_WORDS[i]} == = ]] || value=
+const posixStart = `_microtica_next() {
+  local word before= value=
+  for word in "$@"; do
+    if [ -n "$value" ]; then
+      [ "$word" = "=" ] || value=
       continue
     fi
-    case ${COMP_WORDS[i]} in
+    case $word in
     %s) value=1 ;;
-    -* | =) ;;
-    *) words="${words:+$words }${COMP_WORDS[i]}" ;;
+    -* | "=") ;;
+    *) before="${before:+$before }$word" ;;
     esac
   done
-  COMPREPLY=()
-  [[ $value ]] && return
-  case $words in
+  [ -z "$value" ] || return
+  case $before in
 `
 
-const bashEnd = `  esac
+const posixEnd = "  esac\n}\n"
+
+const bashEnd = `_microtica() {
+  local next=$(_microtica_next "${COMP_WORDS[@]:1:COMP_CWORD-1}")
+  COMPREPLY=($(compgen -W "$next" -- "${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o bashdefault -o default -F _microtica microtica
 `
 
-const zshRow = "  '%s') compadd -- %s ;;\n"
-
-const zshStart = `#compdef microtica
-_microtica() {
-  local current_words= value= i
-  for ((i = 2; i < CURRENT; i++)); do
-    if [[ -n $value ]]; then
-      value=
-      continue
-    fi
-    case ${words[i]} in
-    %s) value=1 ;;
-    -*) ;;
-    *) current_words="${current_words:+$current_words }${words[i]}" ;;
-    esac
-  done
-  [[ -n $value ]] && return
-  case $current_words in
-`
-
-const zshEnd = `  esac
-}
+const zshEnd = `_microtica() { compadd -- $(_microtica_next "${(@)words[2,CURRENT-1]}") }
 if [ "$funcstack[1]" = _microtica ]; then
   _microtica
 else

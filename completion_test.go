@@ -13,7 +13,7 @@ import (
 func TestCompletionIgnoresJSON(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
-	for _, shell := range shells {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
 		script := s.run("completion", shell)
 		if script.code != 0 || script.stderr != "" || script.stdout == "" {
 			t.Errorf("completion %s: %s", shell, script)

@@ -9,16 +9,9 @@ import (
 
 // runEnvList lists a project's environments.
 func runEnvList(ctx context.Context, a *app) error {
-	project := a.project.value
-	if !a.project.given {
-		if project = a.getenv("MICROTICA_PROJECT_ID"); project == "" {
-			return fail(codeUsageProject,
-				"no project: use --project ID or set MICROTICA_PROJECT_ID").
-				withHint("run 'microtica project list' to see the projects' ids")
-		}
-		if err := checkProject(project, "MICROTICA_PROJECT_ID"); err != nil {
-			return err
-		}
+	project, err := a.projectID()
+	if err != nil {
+		return err
 	}
 	c, err := a.newClient()
 	if err != nil {
@@ -34,21 +27,27 @@ func runEnvList(ctx context.Context, a *app) error {
 	})
 }
 
-// checkProject fails (usage.project) if id cannot be a project's; source is the flag or the
-// variable that it came from.
-func checkProject(id, source string) error {
+// projectID returns the project to use. It fails (usage.project) if there is none, or if it cannot
+// be a project's id.
+func (a *app) projectID() (string, error) {
+	id, source := a.project.value, "--project"
+	if !a.project.given {
+		id, source = a.getenv("MICROTICA_PROJECT_ID"), "MICROTICA_PROJECT_ID"
+	}
 	wrong := ""
 	switch {
+	case id == "" && !a.project.given:
+		wrong = "no project: use --project ID or set MICROTICA_PROJECT_ID"
 	case id == "":
-		wrong = "is empty"
+		wrong = source + " is empty"
 	case id == "." || id == "..": // as a path segment, it would name another endpoint
-		wrong = "is not a project's id: " + id
+		wrong = source + " is not a project's id: " + id
 	case looksLikeKey(id):
-		wrong = "holds what looks like an API key, not a project's id"
+		wrong = source + " holds what looks like an API key, not a project's id"
 	default:
-		return nil
+		return id, nil
 	}
-	return fail(codeUsageProject, "%s %s", source, wrong).
+	return "", fail(codeUsageProject, "%s", wrong).
 		withHint("run 'microtica project list' to see the projects' ids")
 }
 
@@ -56,17 +55,10 @@ func checkProject(id, source string) error {
 // unknown or outside the years 0 to 9999. The API sends a number, which is assumed to be
 // milliseconds since 1970, like its other times; 0 means never.
 func lastDeployed(environment any) string {
-	value := field(environment, "lastDeployed")
-	digits, ok := value.(number)
-	if !ok {
-		return "-"
-	}
+	digits, _ := field(environment, "lastDeployed").(number) // not a number: ""
 	ms, err := strconv.ParseFloat(string(digits), 64)
-	if err != nil || ms == 0 || math.Abs(ms) > 1e15 {
-		return "-"
-	}
 	t := time.UnixMilli(int64(math.Floor(ms))).UTC()
-	if t.Year() < 0 || t.Year() > 9999 {
+	if err != nil || ms == 0 || math.Abs(ms) > 1e15 || t.Year() < 0 || t.Year() > 9999 {
 		return "-"
 	}
 	return t.Format("2006-01-02 15:04")

@@ -76,7 +76,6 @@ type failure struct {
 	detail     []string // lines below the message: a query, and a caret under the error
 	hint       string   // "" if there is nothing to advise
 	status     int      // the HTTP status that caused it, or 0
-	said       string   // the API's own words, as they appear in the message
 	retryAfter *int     // how many seconds the API asks to wait, or nil
 	transient  bool     // the same request may succeed in a moment
 	signal     int      // the signal's number if the code is codeInterrupted

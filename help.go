@@ -1,21 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-// page is the part of a help page that the tables of commands and flags do not supply.
+// page is the part of a help page that the tables of commands, flags and codes do not supply.
 type page struct {
-	title    string // for a group of commands
+	title    string // "" for a command
 	about    string
 	json     string // what --json prints
-	exits    string // one status per line, with a meaning other than the usual one; "" for all
 	examples string
 }
 
@@ -23,7 +20,7 @@ type page struct {
 var statuses = []string{
 	"success",
 	"a local failure: a file, stdout or the memory limit",
-	"the command line or a variable is wrong",
+	"the command line, a variable or stdin is wrong",
 	"the key is missing, malformed, or rejected by the API",
 	"the API refuses the request, or finds nothing",
 	"the API cannot be reached",
@@ -33,21 +30,18 @@ var statuses = []string{
 // topics are the help pages that are not about a command.
 var topics = []string{"flags", "environment", "errors"}
 
-// runHelp prints the page that its arguments name.
+// runHelp prints the page that its arguments name. The page of a group is that of its first
+// command.
 func runHelp(_ context.Context, a *app) error {
 	words := strings.Join(a.words, " ")
-	switch p, ok := pages[words]; {
-	case ok:
+	if next := wordsAfter(words + " "); len(next) > 0 {
+		words += " " + next[0]
+	}
+	if p, ok := pages[words]; ok {
 		return a.printText(p.render(words))
-	case words == "flags":
-		return a.printText(flagsTopic())
-	case words == "environment":
-		return a.printText(environmentTopic)
-	case words == "errors":
-		return a.printText(errorsTopic())
 	}
 	f := fail(codeUsage, "no help on %s", shown(words))
-	if topic := closest(strings.ToLower(words), topics); topic != "" {
+	if topic := closest(words, topics); topic != "" {
 		return didYouMean(f, "help "+topic)
 	}
 	if c, _ := closestCommand(a.words); c != nil {
@@ -64,42 +58,53 @@ func (a *app) printText(text string) error {
 	return nil
 }
 
-// render returns the page on words, which name a command, a group or, if empty, the program.
+// render returns the page on words, which name a command or a topic; "" is the overview.
 func (p page) render(words string) string {
 	p.json += queryHelp[words].json
 	p.examples += queryHelp[words].examples
-	usage, own := listCommands(words), []string{}
-	if c, _ := findCommand(strings.Fields(words)); c != nil {
-		p.title, usage, own = c.about, c.usage(), strings.Fields(c.flags)
-	}
-	list := listFlags(globalFlags())
-	if words != "" {
-		others := slices.DeleteFunc(globalFlags(), func(name string) bool {
-			return slices.Contains(own, name)
+	var usage, options, exits, names string
+	c, _ := findCommand(strings.Fields(words))
+	switch {
+	case c != nil:
+		p.title = "microtica " + c.name + ": " + c.about
+		usage, exits = c.usage(), listStatuses(c.exits)
+		own := strings.Fields(c.flags)
+		others := flagNames(func(f flagSpec) bool {
+			return f.global && !slices.Contains(own, f.name)
 		})
-		list = listFlags(own) +
+		options = listFlags(own) +
 			"--" + strings.Join(others, " --") + " (see 'microtica help flags')"
+	case words == "":
+		for _, c := range commands() {
+			usage += fmt.Sprintf("%-43s  %s\n", c.usage(), c.about)
+		}
+		options, exits = listFlags(globalFlags()), listStatuses(len(statuses)-1)
+	case words == "flags":
+		options = listFlags(flagNames(func(flagSpec) bool { return true }))
+	case words == "errors":
+		exits = listStatuses(len(statuses)-1) +
+			"128+n  ended by signal n: 130 by Ctrl-C, 143 by TERM"
+		names = listCodes()
 	}
-	text := strings.TrimSpace("microtica "+words) + ": " + p.title + "\n\n" + p.about + "\n" +
+	return p.title + "\n\n" + p.about + "\n" +
 		section("Usage", usage) +
-		section("Flags", list) +
+		section("Flags", options) +
 		section("JSON", p.json) +
-		section("Exit status", listStatuses(p.exits)) +
+		section("Exit status", exits) +
+		section("Codes", names) +
 		section("Examples", p.examples)
-	if words == "" {
-		text += section("More", moreHelp)
-	}
-	return text
 }
 
-// section returns a part of a page: a heading, and the text indented.
+// section returns a part of a page, a heading and the text indented; "" without a text.
 func section(heading, text string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s:\n", heading)
-	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
-		b.WriteString(strings.TrimRight("  "+line, " ") + "\n")
+	if text == "" {
+		return ""
 	}
-	return b.String()
+	lines := "\n" + heading + ":\n"
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		lines += strings.TrimRight("  "+line, " ") + "\n"
+	}
+	return lines
 }
 
 // usage returns the command's usage line.
@@ -115,58 +120,53 @@ func (c *command) usage() string {
 func (f *flagSpec) String() string { return strings.TrimSpace("--" + f.name + " " + f.value) }
 
 // globalFlags returns the names of the flags that every command takes.
-func globalFlags() []string {
-	var names []string
-	for _, f := range flags {
-		if f.global {
-			names = append(names, f.name)
-		}
-	}
-	return names
-}
-
-// listCommands returns a line for each command in a group, or for all of them.
-func listCommands(group string) string {
-	var b strings.Builder
-	for _, c := range commands() {
-		if strings.HasPrefix(c.name, group) {
-			fmt.Fprintf(&b, "%-43s  %s\n", c.usage(), c.about)
-		}
-	}
-	return b.String()
-}
+func globalFlags() []string { return flagNames(func(f flagSpec) bool { return f.global }) }
 
 // listFlags returns a line for each of the named flags.
 func listFlags(names []string) string {
-	var b strings.Builder
+	lines := ""
 	for _, name := range names {
 		f := findFlag(name)
-		fmt.Fprintf(&b, "%-14s  %s\n", f, f.about)
+		lines += fmt.Sprintf("%-14s  %s\n", f, f.about)
 	}
-	return b.String()
+	return lines
 }
 
-// listStatuses returns a line for each exit status of a page.
-func listStatuses(exits string) string {
-	var b strings.Builder
-	for status, meaning := range statuses {
-		digit := strconv.Itoa(status)
-		for line := range strings.SplitSeq(exits, "\n") {
-			if own, ok := strings.CutPrefix(line, digit); ok || exits == "" {
-				fmt.Fprintf(&b, "%s  %s\n", digit, cmp.Or(strings.TrimSpace(own), meaning))
-			}
+// listStatuses returns a line for each exit status up to the highest.
+func listStatuses(highest int) string {
+	lines := ""
+	for status, meaning := range statuses[:highest+1] {
+		lines += fmt.Sprintf("%-5d  %s\n", status, meaning)
+	}
+	return lines
+}
+
+// listCodes returns a line for each code of an error.
+func listCodes() string {
+	lines := ""
+	for _, c := range codes {
+		lines += fmt.Sprintf("%-16s  exit %d", c.name, c.exit)
+		if c == codeInterrupted {
+			lines += "+n"
 		}
+		if c.retryable {
+			lines += "  retryable"
+		}
+		lines += "\n"
 	}
-	return b.String()
+	return lines
 }
 
-// pages has the help pages of commands and groups, by name; "" is the overview.
+// pages has the help pages of commands and topics, by name; "" is the overview.
 var pages = map[string]page{
 	"": {
-		title: "log in to Microtica with an API key and list what the key can see",
+		title: "microtica: log in to Microtica with an API key and list what the key can see",
 		about: `Run 'microtica login' once to save the key; in a script, set MICROTICA_TOKEN
 instead. Data goes to stdout, everything else to stderr. This program only
-reads: it never changes anything in Microtica.`,
+reads: it never changes anything in Microtica.
+
+'microtica help' has a page on each command, and on the topics flags,
+environment (with proxy and CA settings) and errors (and when to try again).`,
 		json: `--json prints the result of any command on one line: a list as an array, any
 other result as an object. Errors, warnings and notes are then JSON, too.`,
 		examples: `microtica login < key.txt
@@ -187,10 +187,6 @@ for an answer. A rejected key is not saved. If the API cannot be reached, the
 key is saved with a warning.`,
 		json: `{"apiKeyPrefix","credentialsFile","verified"}
 verified is false if the key was saved without being checked.`,
-		exits: `0 the key is saved; it works, or it was not checked
-1
-2 there is no key on stdin, or the command line or a variable is wrong
-3 the key is malformed, or the API rejects it; it is not saved`,
 		examples: `microtica login < key.txt
 microtica login                          # asks for the key
 printenv DEPLOY_KEY | microtica login --json
@@ -203,7 +199,6 @@ microtica login --token KEY              # shows in the shell's history
 revoked in Microtica's console.`,
 		json: `{"credentialsFile","removed"}
 removed is false if no key was saved.`,
-		exits: "0 the key is removed, or none was saved\n1\n2",
 		examples: `microtica logout
 microtica logout --json --quiet`,
 	},
@@ -215,16 +210,9 @@ whatever the API answers.`,
 "projectsVisible"}
 source is where the key comes from: a variable or a file. Unknown values are
 null.`,
-		exits: "0 the key works\n1\n2\n3 there is no key, or it does not work\n4\n5\n6",
 		examples: `microtica whoami
 microtica whoami --json
 MICROTICA_TOKEN_FILE=key.txt microtica whoami`,
-	},
-	"project": {
-		title:    "commands for projects",
-		about:    `Shows the projects that the key can see.`,
-		json:     `See 'microtica help project list'.`,
-		examples: `microtica project list`,
 	},
 	"project list": {
 		about: `Lists the id and the name of each project that the key can see. A key without
@@ -234,12 +222,6 @@ environments of its project: 'microtica env list --project ID'.`,
 The array itself, with every field that the API sends.`,
 		examples: `microtica project list
 microtica project list --json`,
-	},
-	"env": {
-		title:    "commands for environments",
-		about:    `Shows the environments of a project.`,
-		json:     `See 'microtica help env list'.`,
-		examples: `microtica env list --project 5f1c`,
 	},
 	"env list": {
 		about: `Lists a project's environments: id, name, status, and the time of the last
@@ -263,8 +245,7 @@ microtica api /projects`,
 	"completion": {
 		about: `Prints a script that makes your shell complete microtica's commands and flags.
 The script never contacts the API.`,
-		json:  `--json changes nothing.`,
-		exits: "0\n1\n2",
+		json: `--json changes nothing.`,
 		examples: `# bash: in this shell only
 eval "$(microtica completion bash)"
 
@@ -284,8 +265,7 @@ mkdir -p $dir && microtica completion fish > $dir/microtica.fish`,
 	"version": {
 		about: `Prints the version of this program, the version of Go that built it, and the
 platform that it was built for.`,
-		json:  `{"version","go","os","arch"}`,
-		exits: "0\n1\n2",
+		json: `{"version","go","os","arch"}`,
 		examples: `microtica version
 microtica --version
 microtica version --json`,
@@ -293,47 +273,23 @@ microtica version --json`,
 	"help": {
 		about: `Prints help: an overview, or the page on a command, a group of commands or a
 topic. The topics are flags, environment and errors.`,
-		json:  `--json changes nothing.`,
-		exits: "0\n1\n2",
+		json: `--json changes nothing.`,
 		examples: `microtica help login
 microtica env list --help
 microtica help errors`,
 	},
-}
-
-const moreHelp = `microtica help COMMAND      for example 'microtica help env list'
-microtica help flags        the flags in detail
-microtica help environment  the variables, including proxy and CA settings
-microtica help errors       errors as JSON, their codes, and when to try again`
-
-// flagsTopic returns the page on flags.
-func flagsTopic() string {
-	text := flagsText + section("Flags of every command", listFlags(globalFlags()))
-	for _, c := range commands() {
-		if own := strings.Fields(c.flags); len(own) > 0 && !findFlag(own[0]).global {
-			text += section("Flags of 'microtica "+c.name+"'", listFlags(own))
-		}
-	}
-	return text + jsonHelp + queryHelp["flags"].about
-}
-
-const flagsText = `microtica help flags: the flags in detail
-
-Flags can be anywhere on the command line, with one dash or two. A value follows
+	"flags": {
+		title: "microtica help flags: the flags in detail",
+		about: `Flags can be anywhere on the command line, with one dash or two. A value follows
 a space or an equals sign, and cannot begin with a dash. A flag with a value may
-appear only once. Anything after -- is not a flag.
-`
-
-const jsonHelp = `
-JSON:
-  The result is one line of compact JSON. A list is an array, with every field
-  that the API sends, in its order. Errors, warnings and notes are JSON on
-  stderr: see 'microtica help errors'.
-`
-
-const environmentTopic = `microtica help environment: the variables
-
-A variable that is empty counts as unset. White space around the value of one
+appear only once. Anything after -- is not a flag.`,
+		json: `The result is one line of compact JSON. A list is an array, with every field
+that the API sends, in its order. Errors, warnings and notes are JSON on
+stderr: see 'microtica help errors'.`,
+	},
+	"environment": {
+		title: "microtica help environment: the variables",
+		about: `A variable that is empty counts as unset. White space around the value of one
 whose name begins with MICROTICA_ is ignored.
 
   MICROTICA_TOKEN       the API key; beats the two below
@@ -350,67 +306,43 @@ whose name begins with MICROTICA_ is ignored.
   NO_PROXY              the hosts to reach without a proxy, separated by commas
   SSL_CERT_FILE         the CA certificates to trust instead of the system's: a
                         file (not on macOS and Windows)
-  SSL_CERT_DIR          the same: a directory
+  SSL_CERT_DIR          the same: a directory`,
+		examples: `MICROTICA_TOKEN_FILE=key.txt microtica whoami
+MICROTICA_PROJECT_ID=5f1c microtica env list`,
+	},
+	"errors": {
+		title: "microtica help errors: errors as JSON, their codes, and when to try again",
+		about: `An error says on stderr what failed and why, with a hint: something to run or to
+set. Warnings and notes do not end a command; --quiet hides them. A command that
+fails prints nothing to stdout, except for whoami, which still prints its
+report.
 
-Examples:
-  MICROTICA_TOKEN_FILE=key.txt microtica whoami
-  MICROTICA_PROJECT_ID=5f1c microtica env list
-`
-
-// errorsTopic returns the page on errors.
-func errorsTopic() string {
-	exits, names := "", ""
-	for status, meaning := range statuses {
-		exits += fmt.Sprintf("%-5d  %s\n", status, meaning)
-	}
-	exits += "128+n  ended by signal n: 130 by Ctrl-C, 143 by TERM"
-	for _, c := range codes {
-		names += fmt.Sprintf("%-16s  exit %d", c.name, c.exit)
-		if c == codeInterrupted {
-			names += "+n"
-		}
-		if c.retryable {
-			names += "  retryable"
-		}
-		names += "\n"
-	}
-	return errorsText + section("Exit status", exits) + section("Codes", names) + retryText
-}
-
-const errorsText = `microtica help errors: errors as JSON, their codes, and when to try again
-
-An error says on stderr what failed and why, with a hint: something to run or to
-set. With --json it is one object on one line, the last one of stderr:
+Every command except login makes up to three attempts if the API answers 429,
+502, 503 or 504, or the connection breaks.`,
+		json: `An error is one object on one line, the last one of stderr:
 
   {"error":{"code","message","hint","httpStatus","retryAfter","retryable",
   "exitCode"}}
 
-  code        one of the codes below
-  message     what failed and why
-  hint        what to run or to set, or ""
-  httpStatus  the status of the API's answer, or null
-  retryAfter  how many seconds the API asks you to wait, or null
-  retryable   true if the same command may succeed later
-  exitCode    the exit status
+code        one of the codes below
+message     what failed and why
+hint        what to run or to set, or ""
+httpStatus  the status of the API's answer, or null
+retryAfter  how many seconds the API asks you to wait, or null
+retryable   true if the same command may succeed later
+exitCode    the exit status
 
-Warnings and notes do not end a command. Each is an object on a line of its own,
-{"warning":{"code","message"}} or {"note":{"code","message"}}; --quiet hides
-them. A command that fails prints nothing to stdout, except for whoami, which
-still prints its report.
-`
-
-const retryText = `
-Retries:
-  Every command except login makes up to three attempts if the API answers 429,
-  502, 503 or 504, or the connection breaks. A script that keeps trying:
-
-  for try in 1 2 3 4 5; do
-    projects=$(microtica project list --json 2>error.json) && break
-    grep -q '"retryable":true' error.json || break
-    after=$(sed -n 's/.*"retryAfter":\([0-9]*\).*/\1/p' error.json)
-    sleep "${after:-10}"
-  done
-`
+A warning or a note is an object on a line of its own,
+{"warning":{"code","message"}} or {"note":{"code","message"}}.`,
+		examples: `# A script that keeps trying:
+for try in 1 2 3 4 5; do
+  projects=$(microtica project list --json 2>error.json) && break
+  grep -q '"retryable":true' error.json || break
+  after=$(sed -n 's/.*"retryAfter":\([0-9]*\).*/\1/p' error.json)
+  sleep "${after:-10}"
+done`,
+	},
+}
 
 // queryHelp is what the pages add about --query.
 var queryHelp = map[string]page{
@@ -440,21 +372,21 @@ microtica env list --project 5f1c --query "[?status!='deployed'].name" --raw`,
 microtica api me --query apiKey.name --raw
 microtica api projects/5f1c/details --query 'keys(entities)'`,
 	},
-	"flags": {about: `
-Queries:
-  The expression is JMESPath (https://jmespath.org), applied to what --json
-  prints. Put strings in single quotes, numbers in backticks. The result is
-  JSON; errors stay text unless you also use --json.
+	"flags": {
+		json: `
 
-  microtica project list --query 'length(@)'
-  microtica project list --query '[].{id: id, name: name}'
-  microtica env list --project 5f1c --query "[?status!='deployed']"
+The expression of --query is JMESPath (https://jmespath.org), applied to what
+--json prints. Put strings in single quotes, numbers in backticks. The result
+is JSON; errors stay text unless you also use --json.
 
-  --raw prints the result for a shell: a string without quotes, a list with one
-  element per line, a list of lists with one row per line and tabs between
-  cells. With --raw, a query that finds nothing fails with exit status 2.
-
-  id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
-  microtica project list --query '[].[id, name]' --raw
-`},
+--raw prints the result for a shell: a string without quotes, a list with one
+element per line, a list of lists with one row per line and tabs between
+cells. With --raw, a query that finds nothing fails with exit status 2.`,
+		examples: `
+microtica project list --query 'length(@)'
+microtica project list --query '[].{id: id, name: name}'
+microtica env list --project 5f1c --query "[?status!='deployed']"
+id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
+microtica project list --query '[].[id, name]' --raw`,
+	},
 }

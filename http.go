@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"runtime"
 	"slices"
@@ -29,19 +29,15 @@ import (
 const defaultAPI = "https://api.microtica.com"
 
 const (
-	maxHeaderBytes = 64 << 10
-	maxBodyBytes   = 32 << 20
-	maxRetries     = 2
-	maxRetryAfter  = 30 // seconds; a longer wait is left to the user
+	maxBodyBytes  = 32 << 20
+	maxRetries    = 2
+	maxRetryAfter = 30 // seconds; a longer wait is left to the user
 )
 
 // apiURL returns the base URL of the API. The error (usage.url) does not quote a bad URL, which may
 // contain a password.
 func (a *app) apiURL() (*url.URL, error) {
-	text := a.getenv("MICROTICA_API_URL")
-	if text == "" {
-		text = defaultAPI
-	}
+	text := cmp.Or(a.getenv("MICROTICA_API_URL"), defaultAPI)
 	wrong := ""
 	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
@@ -49,45 +45,33 @@ func (a *app) apiURL() (*url.URL, error) {
 		wrong = "cannot be parsed"
 	case u.Scheme != "https" && u.Scheme != "http":
 		wrong = "does not start with https://"
-	case u.User != nil:
-		wrong = "contains a user name or password"
-	case u.Hostname() == "":
-		wrong = "has no host"
-	case hasStrayColon(u):
-		wrong = "cannot be parsed" // net/url takes the 2 of h:1:2 for the port
-	case u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
-		wrong = "has a query or a fragment"
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		wrong = "has a user name, a password, a query or a fragment"
+	case !hasAddress(u):
+		wrong = "has no valid host and port"
 	case looksLikeKey(text + u.Path):
 		wrong = "contains what looks like a key"
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		wrong = "would send the key unencrypted: http is for a loopback host only"
-	case !hasValidPort(u):
-		wrong = "has a port outside 1 to 65535"
+	default:
+		u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
+		return u, nil
 	}
-	if wrong != "" {
-		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
-			withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
-	}
-	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
-	return u, nil
+	return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
+		withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
 }
 
-// hasValidPort reports whether the port of u, if it has one, is 1 to 65535.
-func hasValidPort(u *url.URL) bool {
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	return u.Port() == "" || err == nil && port > 0
-}
-
-// hasStrayColon reports whether the host of u has a colon that is not part of an IPv6 address.
-func hasStrayColon(u *url.URL) bool {
-	return strings.Contains(u.Hostname(), ":") && u.Host[0] != '['
+// hasAddress reports whether u has a host and, if it has a port, one of 1 to 65535.
+func hasAddress(u *url.URL) bool {
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "443"), 10, 16)
+	stray := strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' // net/url allows h:1:2
+	return u.Hostname() != "" && !stray && err == nil && port > 0
 }
 
 // isLoopback reports whether host, as dial resolves it, is only this machine.
 func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
 	// Not strings.EqualFold, which takes U+017F for an s.
-	return strings.ToLower(host) == "localhost" || err == nil && ip.IsLoopback()
+	return strings.ToLower(host) == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // get returns the JSON of a 2xx answer to r. A transient failure is retried, with a note before
@@ -106,7 +90,8 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 		if f == nil {
 			return answer, nil
 		}
-		wait := backoff(try)
+		wait := 250 * time.Millisecond << try // 0.5 s, then 1 s
+		wait += rand.N(wait / 4)
 		if f.retryAfter != nil {
 			wait = time.Duration(*f.retryAfter) * time.Second
 		}
@@ -119,16 +104,12 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 		}
 		c.app.note("api.retry", "%s; trying again in %s s (try %d of %d)",
 			f.message, seconds(wait), try+1, c.retries+1)
-		if c.app.sleep(ctx, wait) != nil {
+		select {
+		case <-c.app.after(wait):
+		case <-ctx.Done():
 			return nil, c.unreachable(ctx, ctx.Err(), connecting)
 		}
 	}
-}
-
-// backoff returns how long to wait after the given try: 0.5 s, 1 s, and up to a quarter more.
-func backoff(try int) time.Duration {
-	wait := 250 * time.Millisecond << try
-	return wait + rand.N(wait/4)
 }
 
 // seconds returns d in seconds, to a tenth.
@@ -146,7 +127,12 @@ const (
 
 // try makes a request once.
 func (c *client) try(ctx context.Context, r request) (any, *failure) {
-	defer c.noteIfSlow()()
+	slow := time.AfterFunc(c.app.patience, c.noteSlow)
+	defer func() {
+		if !slow.Stop() {
+			c.noteSlow() // waits until the note is printed
+		}
+	}()
 	var progress atomic.Int32
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
@@ -170,7 +156,7 @@ func (c *client) try(ctx context.Context, r request) (any, *failure) {
 	}
 	defer res.Body.Close()
 	body := ""
-	if res.StatusCode != http.StatusSwitchingProtocols { // its body is the open connection
+	if res.StatusCode != http.StatusSwitchingProtocols { // its body is the connection, without end
 		if body, err = c.readBody(res); err != nil {
 			return nil, c.unreachable(ctx, err, answered)
 		}
@@ -223,22 +209,13 @@ func retryAfter(text string, now time.Time) (int, bool) {
 	return int(min(wait, most)), err == nil && wait >= 0
 }
 
-// noteIfSlow tells a user at a terminal, once per command, what the program is waiting for. Call
-// stop when the wait is over.
-func (c *client) noteIfSlow() (stop func()) {
-	if !c.app.onTerminal || c.slow {
-		return func() {}
-	}
-	done := make(chan struct{})
-	timer := time.AfterFunc(c.app.patience, func() {
-		defer close(done)
-		c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
-	})
-	return func() {
-		if c.slow = !timer.Stop(); c.slow {
-			<-done
+// noteSlow tells a user at a terminal, once per command, what the program is waiting for.
+func (c *client) noteSlow() {
+	c.slow.Do(func() {
+		if c.app.onTerminal {
+			c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
 		}
-	}
+	})
 }
 
 // transport returns a transport for one request, and meanwhile starts loading the trust store.
@@ -249,11 +226,12 @@ func (c *client) transport() *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
 		DisableCompression:     true, // a small answer must not become a huge one
-		MaxResponseHeaderBytes: maxHeaderBytes,
+		MaxResponseHeaderBytes: 64 << 10,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
 			res *http.Response) error {
 			if res.StatusCode != http.StatusOK { // net/http's own error would quote the proxy
-				return c.proxyFailure(fmt.Sprintf("it answered HTTP %d", res.StatusCode))
+				why := fmt.Sprintf("it answered HTTP %d", res.StatusCode)
+				return c.proxyFailure(codeNetworkProxy, why)
 			}
 			return nil
 		},
@@ -307,8 +285,7 @@ func usableProxy(text string) bool {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
-	return text == "" || err == nil && u.Hostname() != "" && !looksLikeKey(text) &&
-		hasValidPort(u) && !hasStrayColon(u) &&
+	return text == "" || err == nil && hasAddress(u) && !looksLikeKey(text) &&
 		!strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") &&
 		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
@@ -318,55 +295,55 @@ func usableProxy(text string) bool {
 func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
 	var (
 		known     *failure
+		timeout   net.Error
 		operation *net.OpError
 		dns       *net.DNSError
-		timeout   net.Error
 	)
 	host := c.base.Host
 	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" ||
 		c.proxy != nil && progress == connecting
+	why, hint := c.reason(err, proxied)
 	switch {
 	case errors.As(context.Cause(ctx), &known): // a signal
 		return known
 	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
-		after := c.limit
-		if ctx.Err() == nil { // the system's own timeout came first
-			after = time.Since(c.began).Round(time.Second)
-		}
-		f := fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after))
+		after := min(c.limit, time.Since(c.began)) // the system's own timeout can come first
 		if proxied {
-			f.message += " through the proxy " + c.proxyName()
-			return f.withHint("check the proxy in %s", c.proxyVariable())
+			return c.proxyFailure(codeNetworkTimeout, "no answer after "+seconds(after)+" s")
 		}
-		return f.withHint("check the network, or try again later%s", c.assumption())
+		return fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after)).
+			withHint("check the network, or try again later%s", c.assumption())
 	case errors.As(err, &known):
 		return known
 	case progress == answered:
 		return c.badResponse("it is cut short or malformed, or its header is too long")
 	case proxied:
-		return c.proxyFailure(c.reason(err, true))
-	case progress == handshakeFailed, operation != nil && operation.Op == "remote error":
-		return c.tlsFailure(err) // a missing client certificate is reported after the handshake
+		return c.proxyFailure(codeNetworkProxy, why)
+	case progress == handshakeFailed,
+		operation != nil && operation.Op == "remote error": // it wants a client certificate, say
+		return fail(codeNetworkTLS, "no secure connection to %s: %s", host, why).
+			withHint("%s", cmp.Or(hint, "check the network and MICROTICA_API_URL"+c.assumption()))
 	case progress == connected:
 		f := fail(codeNetworkConnect, "%s closed the connection without answering", host)
 		f.transient = true // nothing shows that the API has seen the request
 		return f.withHint("try again later")
 	}
-	f := fail(codeNetworkConnect, "cannot connect to %s: %s", host, c.reason(err, false))
+	f := fail(codeNetworkConnect, "cannot connect to %s: %s", host, why)
 	if errors.As(err, &dns) {
-		f = fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), c.reason(err, false))
+		f = fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), why)
 	}
 	return f.withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
 }
 
-// reason returns the cause of err, without the operation and addresses that net puts before it. If
-// proxied, it does not quote what a proxy sent, which may include the proxy's password.
-func (c *client) reason(err error, proxied bool) string {
+// reason returns the cause of err, without the operation and addresses that net puts before it, and
+// what to do about it, if that is known. If proxied, it does not quote what a proxy sent, which may
+// include the proxy's password.
+func (c *client) reason(err error, proxied bool) (why, hint string) {
 	var (
 		operation *net.OpError
-		dns       *net.DNSError
-		record    tls.RecordHeaderError
-		untrusted *tls.CertificateVerificationError
+		authority x509.UnknownAuthorityError
+		roots     x509.SystemRootsError
+		invalid   x509.CertificateInvalidError
 	)
 	local := false
 	for errors.As(err, &operation) {
@@ -374,60 +351,26 @@ func (c *client) reason(err error, proxied bool) string {
 		err = operation.Err
 	}
 	switch {
-	case errors.As(err, &record):
-		return "it does not speak TLS"
-	case errors.As(err, &dns):
-		return c.quote(dns.Err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed"
-	case proxied && errors.As(err, &untrusted):
-		return "its certificate is not trusted"
-	case proxied && !local:
-		return "it does not answer as a proxy does"
-	}
-	return c.quote(err.Error())
-}
-
-// proxyName returns the proxy's URL without user name and password.
-func (c *client) proxyName() string { return c.proxy.Scheme + "://" + c.proxy.Host }
-
-// proxyFailure returns the failure to reach the API through the proxy.
-func (c *client) proxyFailure(why string) *failure {
-	return fail(codeNetworkProxy, "cannot connect to %s through the proxy %s: %s",
-		c.base.Host, c.proxyName(), why).withHint("check the proxy in %s", c.proxyVariable())
-}
-
-// tlsFailure returns the failure of a TLS handshake.
-func (c *client) tlsFailure(err error) *failure {
-	var (
-		authority x509.UnknownAuthorityError
-		roots     x509.SystemRootsError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-	)
-	why := c.reason(err, false)
-	hint := "check MICROTICA_API_URL and what stands between here and there" + c.assumption()
-	switch {
+		return "the connection was closed", ""
 	case errors.As(err, &authority), errors.As(err, &roots):
-		why = "its certificate is signed by an unknown authority"
 		hint = "no CA certificates may be installed (scratch image): " +
 			"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
 		if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 			hint = "add the authority's certificate to the system's store"
 		}
-	case errors.As(err, &name):
-		names := slices.Clone(name.Certificate.DNSNames)
-		for _, ip := range name.Certificate.IPAddresses {
-			names = append(names, ip.String())
-		}
-		why = "its certificate is for " + c.quote(strings.Join(names, ", "))
-		if len(names) == 0 {
-			why = "its certificate names no host"
-		}
+		return "its certificate is signed by an unknown authority", hint
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		why = "its certificate has expired or is not yet valid"
-		hint = "check this machine's clock"
+		return "its certificate has expired or is not yet valid", "check this machine's clock"
+	case proxied && !local:
+		return "it does not answer as a proxy does", ""
 	}
-	return fail(codeNetworkTLS, "no secure connection to %s: %s", c.base.Host, why).
-		withHint("%s", hint)
+	return c.quote(err.Error()), ""
+}
+
+// proxyFailure returns the failure to reach the API through the proxy, which it names without user
+// name and password.
+func (c *client) proxyFailure(code *code, why string) *failure {
+	return fail(code, "cannot connect to %s through the proxy %s://%s: %s", c.base.Host,
+		c.proxy.Scheme, c.proxy.Host, why).withHint("check the proxy in %s", c.proxyVariable())
 }

@@ -25,18 +25,12 @@
 // 3 for a missing or rejected key, 4 if the API refuses, 5 if it cannot be reached, 6 if it fails,
 // and 128 plus the number of a signal that ended the program.
 //
-// To read the code, start here: run parses the command line and calls the command's function.
-// usage.go says what to type instead of a wrong line; limits.go ends a run from outside; help.go
-// and completion.go print help and scripts. login.go, whoami.go, project.go, env.go and api.go are
-// the commands. creds.go is the key and its file; client.go and http.go talk to the API; json.go,
-// output.go and errors.go print; query.go and functions.go are --query; tty_*.go hides what is
-// typed.
+// To read the code, start here, with run. CONTRIBUTING.md says what each file is for.
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -57,15 +51,14 @@ type app struct {
 	stdout, stderr io.Writer
 	lookenv        func(string) (string, bool)
 	now            func() time.Time
-	sleep          func(context.Context, time.Duration) error
+	after          func(time.Duration) <-chan time.Time
 	onTerminal     bool          // stderr is a terminal
 	apiLimit       time.Duration // for all API requests of one command
 	verifyLimit    time.Duration // how long login tries the API before it saves the key unchecked
 	patience       time.Duration // how long a request may take before a user at a terminal is told
-	// resultDue is the deadline for the command's result. It is nil before the first request, and
-	// again once there is a result: printing may take longer.
+	ended          atomic.Bool   // the final error is being, or has been, printed
+	// resultDue is the deadline for the result: nil before the first request and once there is one.
 	resultDue atomic.Pointer[time.Time]
-	ended     atomic.Bool // the final error is being, or has been, printed
 
 	options
 }
@@ -82,23 +75,10 @@ type options struct {
 	query    *query // nil without --query
 }
 
-// option is the value of a flag (a flag.Value). It knows whether the flag was given, since an empty
-// value differs from none.
+// option is a flag on the command line. An empty value differs from none.
 type option struct {
-	value  string
-	given  bool
-	isBool bool // it takes no value
-}
-
-func (o *option) String() string   { return o.value }
-func (o *option) IsBoolFlag() bool { return o.isBool }
-
-func (o *option) Set(value string) error {
-	if strings.HasPrefix(value, "-") {
-		return errors.New("no value")
-	}
-	o.value, o.given = value, true
-	return nil
+	value string
+	given bool
 }
 
 func main() {
@@ -108,7 +88,7 @@ func main() {
 		stderr:      os.Stderr,
 		lookenv:     os.LookupEnv,
 		now:         time.Now,
-		sleep:       sleep,
+		after:       time.After,
 		onTerminal:  openTerminal(os.Stderr) != nil,
 		apiLimit:    60 * time.Second,
 		verifyLimit: 5 * time.Second,
@@ -120,16 +100,6 @@ func main() {
 	a.stdout = &untilDone{ctx, os.Stdout}
 	go a.watchLimits(abort)
 	os.Exit(a.run(ctx, args))
-}
-
-// sleep waits for d, or fails when ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // getenv returns the value of an environment variable, trimmed of white space; "" if it is not set.
@@ -157,6 +127,7 @@ type command struct {
 	name  string // its words: "project list"
 	arg   string // the argument after them; in brackets if it is optional
 	flags string // its own flags, and the global ones that its usage line shows
+	exits int    // its highest exit status
 	about string
 	run   func(context.Context, *app) error
 }
@@ -165,15 +136,15 @@ type command struct {
 // variable would be an initialization cycle: the table contains runHelp, which reads it.
 func commands() []command {
 	return []command{
-		{"login", "", "token no-verify", "save an API key on this machine", runLogin},
-		{"logout", "", "", "remove the saved key", runLogout},
-		{"whoami", "", "", "check whether the key works", runWhoami},
-		{"project list", "", "", "list the projects a key can see", runProjectList},
-		{"env list", "", "project", "list a project's environments", runEnvList},
-		{"api", "PATH", "", "print the answer to GET PATH", runAPI},
-		{"completion", "bash|zsh|fish", "", "print a completion script", runCompletion},
-		{"version", "", "", "print the version", runVersion},
-		{"help", "[COMMAND|TOPIC]", "", "print help", runHelp},
+		{"login", "", "token no-verify", 3, "save an API key on this machine", runLogin},
+		{"logout", "", "", 2, "remove the saved key", runLogout},
+		{"whoami", "", "", 6, "check whether the key works", runWhoami},
+		{"project list", "", "", 6, "list the projects a key can see", runProjectList},
+		{"env list", "", "project", 6, "list a project's environments", runEnvList},
+		{"api", "PATH", "", 6, "print the answer to GET PATH", runAPI},
+		{"completion", "bash|zsh|fish", "", 2, "print a completion script", runCompletion},
+		{"version", "", "", 2, "print the version", runVersion},
+		{"help", "[COMMAND|TOPIC]", "", 2, "print help", runHelp},
 	}
 }
 
@@ -204,8 +175,8 @@ var flags = []flagSpec{
 	{"project", "ID", true, "the project; beats MICROTICA_PROJECT_ID"},
 	{"help", "", true, "print help; so does -h"},
 	{"version", "", false, "print the version"},
-	{"token", "KEY", false, "the key itself, instead of stdin"},
-	{"no-verify", "", false, "save the key without asking the API whether it works"},
+	{"token", "KEY", false, "login: the key itself, instead of stdin"},
+	{"no-verify", "", false, "login: save the key without asking the API whether it works"},
 }
 
 // takes reports whether the command accepts the flag. (--version alone runs the command version.)
@@ -215,9 +186,6 @@ func (c *command) takes(f flagSpec) bool {
 
 // findFlag returns the flag of that name, or nil.
 func findFlag(name string) *flagSpec {
-	if name == "h" {
-		name = "help"
-	}
 	for i := range flags {
 		if flags[i].name == name {
 			return &flags[i]
@@ -226,12 +194,23 @@ func findFlag(name string) *flagSpec {
 	return nil
 }
 
+// flagNames returns the names of the flags that match.
+func flagNames(match func(f flagSpec) bool) []string {
+	var names []string
+	for _, f := range flags {
+		if match(f) {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // line is a command line split into flags and words.
 type line struct {
-	flags map[string]*option // by name, whether given or not
-	words []string           // the arguments that are neither flags nor their values
-	wrong *failure           // the first error in the flags, or nil
-	fixed bool               // flags has the likely correction of every wrong flag
+	flags map[string]option // those given, by name, with typos corrected
+	words []string          // the arguments that are neither flags nor their values
+	wrong *failure          // the first error that has no likely correction, or nil
+	typo  *failure          // the first unknown flag that has one, or nil
 }
 
 // parse finds the command that args name and sets the options.
@@ -241,21 +220,21 @@ func (a *app) parse(args []string) (*command, error) {
 		l.words = []string{"version"}
 	}
 	c, rest := findCommand(l.words)
-	if l.flags["help"].given {
-		if c != nil {
-			rest = strings.Fields(c.name)
-		}
-		c, _ = findCommand([]string{"help"})
-		l.wrong = nil
-	}
 	a.words = rest
 	switch {
-	case slices.ContainsFunc(rest, looksLikeKey):
+	case slices.ContainsFunc(l.words, looksLikeKey):
 		return nil, errKeyArgument()
-	case l.wrong != nil && l.fixed:
-		return nil, l.guess(l.wrong, c)
+	case l.flags["help"].given:
+		if c != nil {
+			a.words = strings.Fields(c.name)
+		}
+		return &command{run: runHelp}, nil
 	case l.wrong != nil:
 		return nil, withUsage(l.wrong, c)
+	case l.typo != nil:
+		return nil, l.guess(l.typo, c)
+	case len(l.words) == 0:
+		return nil, errNoCommand
 	case c == nil:
 		return nil, l.unknownCommand()
 	case c.name == "help":
@@ -267,40 +246,43 @@ func (a *app) parse(args []string) (*command, error) {
 // splitLine separates the flags from the words. It continues after a wrong flag, to find the
 // command whose usage line the error shows.
 func splitLine(args []string) *line {
-	l := &line{flags: map[string]*option{}}
-	set := flag.NewFlagSet("", flag.ContinueOnError)
-	set.SetOutput(io.Discard) // its messages show values, which may be keys
-	for _, f := range flags {
-		l.flags[f.name] = &option{isBool: f.value == ""}
-		set.Var(l.flags[f.name], f.name, f.about)
-	}
-	set.Var(l.flags["help"], "h", "")
+	l := &line{flags: map[string]option{}}
 	for len(args) > 0 && args[0] != "--" {
-		if !isFlag(args[0]) {
-			l.words = append(l.words, args[0])
-			args = args[1:]
+		arg := args[0]
+		args = args[1:]
+		name, value, hasValue := cutFlag(arg)
+		if name == "" {
+			l.words = append(l.words, arg)
 			continue
 		}
-		name, _, hasValue := cutFlag(args[0])
 		f := findFlag(name)
 		if f == nil {
-			args = l.unknownFlag(args)
-			continue
+			meant, err := unknownFlag(arg)
+			if meant == nil {
+				l.wrong = cmp.Or(l.wrong, err)
+				continue
+			}
+			l.typo = cmp.Or(l.typo, err)
+			f, hasValue = meant, hasValue && meant.value != ""
+			if f.name == "json" && len(args) > 0 && slices.Contains(formats, args[0]) {
+				args = args[1:] // the value of --output
+			}
 		}
-		next := 1
-		if f.value != "" && !hasValue {
-			next = min(2, len(args))
+		if f.value != "" && !hasValue && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+			value, hasValue = args[0], true
+			args = args[1:]
 		}
+		var err *failure
 		switch {
-		case f.value == "" && hasValue: // package flag would take --json=true
-			l.reject(fail(codeUsage, "--%s takes no value", f.name), false)
+		case f.value == "" && hasValue:
+			err = fail(codeUsage, "--%s takes no value", f.name)
+		case f.value != "" && (!hasValue || strings.HasPrefix(value, "-")):
+			err = fail(codeUsage, "--%s needs a value: %s", f.name, f)
 		case f.value != "" && l.flags[f.name].given:
-			l.reject(fail(codeUsage, "--%s appears twice", f.name), false)
-		case set.Parse(args[:next]) != nil:
-			l.reject(fail(codeUsage, "--%s needs a value: --%[1]s %s", f.name, f.value), false)
-			next = 1 // what follows may be a flag, not a value
+			err = fail(codeUsage, "--%s appears twice", f.name)
 		}
-		args = args[next:]
+		l.wrong = cmp.Or(l.wrong, err)
+		l.flags[f.name] = option{value, true}
 	}
 	if len(args) > 0 {
 		l.words = append(l.words, args[1:]...)
@@ -308,40 +290,36 @@ func splitLine(args []string) *line {
 	return l
 }
 
-// reject records that a flag is wrong; only the first error is kept. fixed means that the flag's
-// likely correction takes its place.
-func (l *line) reject(f *failure, fixed bool) {
-	if l.wrong == nil {
-		l.wrong, l.fixed = f, fixed
-	}
-	l.fixed = l.fixed && fixed
-}
-
 // wantsJSON reports whether args contain --json before any --, even if the command line is wrong.
 func wantsJSON(args []string) bool {
 	for _, arg := range args {
-		name, _, _ := cutFlag(arg)
-		if arg == "--" || isFlag(arg) && name == "json" {
-			return arg != "--"
+		if name, _, _ := cutFlag(arg); arg == "--" || name == "json" {
+			return name == "json"
 		}
 	}
 	return false
 }
 
-// isFlag reports whether an argument before -- is a flag.
-func isFlag(arg string) bool { return strings.HasPrefix(arg, "-") && arg != "-" }
-
-// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =.
+// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =. The
+// name is "" if arg is not a flag.
 func cutFlag(arg string) (name, value string, hasValue bool) {
-	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+	name, dashed := strings.CutPrefix(arg, "-")
+	if !dashed {
+		return "", "", false
+	}
+	return strings.Cut(strings.TrimPrefix(name, "-"), "=")
 }
 
-// accept sets the options. It fails if c does not take one of the flags or arguments, or if a value
-// is bad.
+// accept sets the options. It fails if c does not take one of the flags or arguments, or if the
+// query is bad.
 func (a *app) accept(c *command, l *line) error {
 	for _, f := range flags {
 		if l.flags[f.name].given && !c.takes(f) {
-			return misplacedFlag(c, f)
+			err := fail(codeUsage, "'microtica %s' takes no --%s", c.name, f.name)
+			if f.name == "token" {
+				err.withHint("set MICROTICA_TOKEN to the key")
+			}
+			return withUsage(err, c)
 		}
 	}
 	if err := l.checkArguments(c, a.words); err != nil {
@@ -349,30 +327,24 @@ func (a *app) accept(c *command, l *line) error {
 	}
 	a.quiet = l.flags["quiet"].given
 	a.noVerify = l.flags["no-verify"].given
-	a.token, a.project = *l.flags["token"], *l.flags["project"]
-	if a.project.given {
-		if err := checkProject(a.project.value, "--project"); err != nil {
-			return err
-		}
-	}
+	a.token, a.project = l.flags["token"], l.flags["project"]
 	a.raw = l.flags["raw"].given
 	if expression := l.flags["query"]; expression.given { // before anything is read or written
 		var err error
 		a.query, err = compileQuery(expression.value)
 		return err
 	} else if a.raw {
-		expression.given = true
-		return didYouMean(fail(codeUsage, "--raw needs --query"), l.typed(l.words))
+		return didYouMean(fail(codeUsage, "--raw needs --query"), l.typed(l.words)+" --query EXPR")
 	}
 	return nil
 }
 
 // runVersion prints the program's version, the Go version that built it, and the platform.
 func runVersion(_ context.Context, a *app) error {
-	platform := runtime.GOOS + "/" + runtime.GOARCH
 	report := newObject("version", version, "go", runtime.Version(),
 		"os", runtime.GOOS, "arch", runtime.GOARCH)
 	return a.print(report, func(w io.Writer) {
-		fmt.Fprintf(w, "microtica %s (%s %s)\n", version, runtime.Version(), platform)
+		fmt.Fprintf(w, "microtica %s (%s %s/%s)\n",
+			version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	})
 }

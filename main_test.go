@@ -464,9 +464,9 @@ func (s *shell) app() *app {
 		stderr:  io.Discard,
 		lookenv: lookup(s.env),
 		now:     func() time.Time { return s.now },
-		sleep: func(ctx context.Context, d time.Duration) error {
+		after: func(d time.Duration) <-chan time.Time {
 			s.waits = append(s.waits, d)
-			return ctx.Err()
+			return time.After(0)
 		},
 		onTerminal:  s.onTerminal,
 		apiLimit:    s.apiLimit,
@@ -616,7 +616,7 @@ const (
 	cut         = "it is cut short or malformed, or its header is too long"
 	notJSON     = "it is not JSON"
 	readHint    = "give the key read access in Microtica's console"
-	tlsHint     = "check MICROTICA_API_URL and what stands between here and there"
+	tlsHint     = "check the network and MICROTICA_API_URL"
 	connectHint = "check the network, or set MICROTICA_API_URL"
 )
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -19,13 +20,12 @@ func errKeyArgument() *failure {
 
 // withUsage adds the usage line of c to an error that has no hint yet.
 func withUsage(f *failure, c *command) *failure {
-	switch {
-	case f.hint != "":
-		return f
-	case c == nil:
-		return f.withHint("run 'microtica help'")
+	usage := "run 'microtica help'"
+	if c != nil {
+		usage = "usage: " + c.usage()
 	}
-	return f.withHint("usage: %s", c.usage())
+	f.hint = cmp.Or(f.hint, usage)
+	return f
 }
 
 // didYouMean sets the hint to a suggestion; typed is the suggested line without the program's name.
@@ -33,190 +33,113 @@ func didYouMean(f *failure, typed string) *failure {
 	return f.withHint("did you mean 'microtica %s'?", typed)
 }
 
-// typed returns words and the line's flags as the user would type them. A placeholder replaces a
-// value that would need quotes or must not be shown.
+// typed returns words and the line's flags as the user would type them.
 func (l *line) typed(words []string) string {
 	var args []string
 	for _, word := range words {
-		if !isPlain(word) {
-			word = "…"
-		}
-		args = append(args, word)
+		args = append(args, plain(word, "…"))
 	}
 	for _, f := range flags {
 		switch o := l.flags[f.name]; {
 		case !o.given:
+		case f.name == "token":
+			args = append(args, f.String())
 		case f.value == "":
 			args = append(args, "--"+f.name)
-		case f.name == "token" || !isPlain(o.value):
-			args = append(args, "--"+f.name, f.value)
 		default:
-			args = append(args, "--"+f.name, o.value)
+			args = append(args, "--"+f.name, plain(o.value, f.value))
 		}
 	}
 	return strings.Join(args, " ")
 }
 
-// isPlain reports whether an argument can be typed without quotes and may be shown.
-func isPlain(arg string) bool {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/~:@%+,=-<"
-	return arg != "" && len(arg) <= 60 && !looksLikeKey(arg) && strings.Trim(arg, plain) == ""
+// plain returns arg, or the placeholder if arg would need quotes or must not be shown.
+func plain(arg, placeholder string) string {
+	const chars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/~:@%+,=-<"
+	if arg == "" || len(arg) > 60 || looksLikeKey(arg) || strings.Trim(arg, chars) != "" {
+		return placeholder
+	}
+	return arg
 }
 
 // shown returns a word as messages show it: quoted and not too long.
-func shown(word string) string {
-	const limit = 60
-	if len(word) > limit {
-		word = strings.ToValidUTF8(word[:limit], "") + "…"
-	}
-	return "'" + word + "'"
-}
+func shown(word string) string { return "'" + shorten(word) + "'" }
 
-// flagHabits maps flags of other programs to flags of this one.
-var flagHabits = map[string]string{
-	"v": "version", "q": "quiet", "p": "project", "jq": "query",
+// habits maps flags and command words of other programs to those of this one.
+var habits = map[string]string{
+	"h": "help", "v": "version", "q": "quiet", "p": "project", "jq": "query",
 	"o": "json", "output": "json", "format": "json",
+	"ls": "list", "auth": "whoami", "status": "whoami",
+	"environment": "env", "environments": "env",
 }
 
 // formats are values of --output in other programs.
 var formats = strings.Fields("json yaml table text tsv csv")
 
-// wordHabits maps command words of other programs to words of this one.
-var wordHabits = map[string]string{
-	"ls": "list", "auth": "whoami", "status": "whoami",
-	"environment": "env", "environments": "env",
-}
-
-// unknownFlag rejects the flag args[0] and returns the arguments still to parse: the flag that was
-// probably meant, if there is one, and the rest of args.
-func (l *line) unknownFlag(args []string) []string {
-	dashed, value, hasValue := strings.Cut(args[0], "=")
-	rest := args[1:]
-	if looksLikeKey(dashed) {
-		l.reject(errKeyArgument(), false)
-		return rest
+// unknownFlag returns the error for a flag that does not exist, and the flag that was probably
+// meant, or nil.
+func unknownFlag(arg string) (*flagSpec, *failure) {
+	dashed, value, _ := strings.Cut(arg, "=")
+	all := flagNames(func(flagSpec) bool { return true })
+	meant := findFlag(closest(strings.TrimLeft(dashed, "-"), all))
+	if looksLikeKey(dashed) || meant == nil && looksLikeKey(value) {
+		return nil, errKeyArgument()
 	}
-	f := fail(codeUsage, "unknown flag %s", shown(dashed))
-	typed := strings.ToLower(strings.TrimLeft(dashed, "-"))
-	name, known := flagHabits[typed]
-	if !known {
-		var names []string
-		for _, f := range flags {
-			names = append(names, f.name)
-		}
-		name = closest(typed, names)
-	}
-	meant := findFlag(name)
-	if meant == nil || name == "version" {
-		switch {
-		case meant != nil:
-			f = didYouMean(f, "--version")
-		case looksLikeKey(value):
-			f = errKeyArgument()
-		}
-		l.reject(f, false)
-		return rest
-	}
-	l.reject(f, true)
-	fixed := "--" + name
-	if meant.value != "" && hasValue {
-		fixed += "=" + value
-	} else if name == "json" && len(rest) > 0 && slices.Contains(formats, rest[0]) {
-		rest = rest[1:] // the value of --output
-	}
-	return append([]string{fixed}, rest...)
-}
-
-// misplacedFlag returns the error for a flag that the command c does not take.
-func misplacedFlag(c *command, f flagSpec) *failure {
-	err := fail(codeUsage, "'microtica %s' takes no --%s", c.name, f.name)
-	switch f.name {
-	case "token":
-		return err.withHint("set MICROTICA_TOKEN to the key")
-	case "version":
-		return err.withHint("run 'microtica --version'")
-	}
-	return withUsage(err, c)
+	return meant, fail(codeUsage, "unknown flag %s", shown(dashed))
 }
 
 // checkArguments fails if words are not the arguments that the command c takes.
 func (l *line) checkArguments(c *command, words []string) error {
-	takes := 0
-	if c.arg != "" {
-		takes = 1
-	}
-	switch {
-	case len(words) < takes:
-		f := fail(codeUsage, "'microtica %s' needs an argument: %s", c.name, c.arg)
-		return withUsage(f, c)
-	case len(words) == takes:
+	takes := len(strings.Fields(c.arg))
+	if len(words) == takes {
 		return nil
 	}
-	f := fail(codeUsage, "unexpected argument %s", shown(words[takes]))
-	if fixed := l.fixArguments(c, words); takes == 0 && fixed != nil {
-		return didYouMean(f, l.typed(append(strings.Fields(c.name), fixed...)))
+	f := fail(codeUsage, "'microtica %s' needs an argument: %s", c.name, c.arg)
+	if len(words) > takes {
+		f = fail(codeUsage, "unexpected argument %s", shown(words[takes]))
+		if meant, ok := l.meantWords(c, words); ok {
+			return didYouMean(f, l.typed(meant))
+		}
 	}
 	return withUsage(f, c)
 }
 
-// fixArguments returns what the user probably meant by the arguments words of the command c, or
-// nil. A project's id becomes the value of --project.
-func (l *line) fixArguments(c *command, words []string) []string {
+// meantWords returns the words that the user probably meant by the command c and these arguments,
+// and whether it found a use for an unexpected one: a project's id becomes the value of --project.
+func (l *line) meantWords(c *command, arguments []string) ([]string, bool) {
+	words := strings.Fields(c.name)
+	one := len(arguments) == 1 && !strings.HasPrefix(arguments[0], "-")
 	switch {
 	case c.arg != "":
-		return words
-	case len(words) != 1 || strings.HasPrefix(words[0], "-"):
-		return nil
-	case c.name == "env list" && !l.flags["project"].given:
-		*l.flags["project"] = option{value: words[0], given: true}
-		return []string{}
-	case c.name == "login" && !l.flags["token"].given:
-		return []string{"<", words[0]}
+		return append(words, arguments...), false
+	case one && c.name == "env list" && !l.flags["project"].given:
+		l.flags["project"] = option{arguments[0], true}
+		return words, true
+	case one && c.name == "login" && !l.flags["token"].given:
+		return append(words, "<", arguments[0]), true
 	}
-	return nil
+	return words, false
 }
 
 // unknownCommand returns the error for words that name no command.
 func (l *line) unknownCommand() *failure {
-	if f := l.swallowedWord(); f != nil {
-		return f
+	subcommands := wordsAfter(l.words[0] + " ")
+	c, _ := findCommand(slices.Concat(l.words[:1], subcommands))
+	f := fail(codeUsage, "unknown command %s", shown(strings.Join(l.words, " ")))
+	if c != nil && len(l.words) == 1 {
+		f = fail(codeUsage, "'microtica %s' needs a subcommand: %s", l.words[0],
+			strings.Join(subcommands, ", "))
 	}
-	if len(l.words) == 0 {
-		return errNoCommand
-	}
-	group := l.words[0]
-	subcommands := wordsAfter(group)
-	if group == "" || len(subcommands) == 0 {
-		return l.guess(fail(codeUsage, "unknown command %s", shown(group)), nil)
-	}
-	c, _ := findCommand([]string{group, subcommands[0]})
-	if len(l.words) == 1 {
-		list := strings.Join(subcommands, ", ")
-		return withUsage(fail(codeUsage, "'microtica %s' needs a subcommand: %s", group, list), c)
-	}
-	return l.guess(fail(codeUsage, "unknown %s command %s", group, shown(l.words[1])), c)
-}
-
-// swallowedWord returns the error for a flag that took the command's first word as its value, or
-// nil.
-func (l *line) swallowedWord() *failure {
-	for _, f := range flags {
-		o := l.flags[f.name]
-		words := append([]string{o.value}, l.words...)
-		if c, rest := findCommand(words); c != nil && (c.arg != "" || len(rest) == 0) {
-			err := fail(codeUsage, "--%s took '%s', part of the command, as its value",
-				f.name, o.value)
-			o.value = ""
-			return didYouMean(err, l.typed(words))
-		}
-	}
-	return nil
+	return l.guess(f, c)
 }
 
 // guess adds a hint: the command line that was probably meant, or else the usage line of c.
 func (l *line) guess(f *failure, c *command) *failure {
+	if l.flags["version"].given {
+		return didYouMean(f, "--version")
+	}
 	if meant, rest := closestCommand(l.words); meant != nil {
-		words := append(strings.Fields(meant.name), l.fixArguments(meant, rest)...)
+		words, _ := l.meantWords(meant, rest)
 		return didYouMean(f, l.typed(words))
 	}
 	return withUsage(f, c)
@@ -228,10 +151,14 @@ func closestCommand(words []string) (*command, []string) {
 	if len(words) > 1 && words[0] == "auth" {
 		words = words[1:]
 	}
+	var known []string
+	for _, c := range commands() {
+		known = append(known, strings.Fields(c.name)...)
+	}
 	for _, c := range commands() {
 		name := strings.Fields(c.name)
 		n := min(len(name), len(words))
-		other := func(word string) bool { return !slices.Contains(name, meaning(word)) }
+		other := func(word string) bool { return !slices.Contains(name, closest(word, known)) }
 		if n > 0 && !slices.ContainsFunc(words[:n], other) {
 			return &c, words[n:]
 		}
@@ -239,22 +166,13 @@ func closestCommand(words []string) (*command, []string) {
 	return nil, nil
 }
 
-// meaning returns the word of a command that the typed word most likely means, or "".
-func meaning(typed string) string {
-	typed = strings.ToLower(typed)
-	if word, known := wordHabits[typed]; known {
-		return word
-	}
-	var words []string
-	for _, c := range commands() {
-		words = append(words, strings.Fields(c.name)...)
-	}
-	return closest(typed, words)
-}
-
-// closest returns the candidate that word most likely means, or "" if there is none. At most two
-// letters may differ, fewer in a short candidate.
+// closest returns the candidate that a word most likely means, in whatever case, or "" if there is
+// none: one that is a habit, or in which at most two letters differ, fewer if it is short.
 func closest(word string, candidates []string) string {
+	word = strings.ToLower(word)
+	if habit := habits[word]; slices.Contains(candidates, habit) {
+		return habit
+	}
 	for n := range 3 {
 		for _, candidate := range candidates {
 			if n < len(candidate)-1 && within(n, word, candidate) {

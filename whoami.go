@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -25,12 +26,15 @@ func runWhoami(ctx context.Context, a *app) error {
 	case keyRejected:
 		accepted = false
 	}
+	// The codes of the API's own answers; what else answers is not the API.
+	reached := slices.Contains([]*code{nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused,
+		codeAPIRateLimited, codeAPIServer}, codeOf(check.err))
 	report := newObject(
 		"via", "apikey", // this program knows no other way
 		"apiKeyPrefix", c.key.String(),
 		"source", c.source,
 		"apiUrl", c.base.String(),
-		"apiReachable", reached(check.err),
+		"apiReachable", reached,
 		"keyAccepted", accepted,
 		"projectsVisible", visible,
 	)
@@ -40,7 +44,7 @@ func runWhoami(ctx context.Context, a *app) error {
 		}
 		fmt.Fprintf(w, "%-20s%s\n", "via:", "apikey")
 		fmt.Fprintf(w, "%-20s%v\n", "api key prefix:", c.key)
-		fmt.Fprintf(w, "%-20s%v\n", "api reachable:", reached(check.err))
+		fmt.Fprintf(w, "%-20s%v\n", "api reachable:", reached)
 		fmt.Fprintf(w, "%-20s%v\n", "projects visible:", visible)
 	})
 	if err != nil {
