@@ -118,7 +118,7 @@ func (c *client) checkList(list any, what string) error {
 		valid = valid && typeOf(element) == "object"
 	}
 	if !valid {
-		return c.badResponse("it has no list of " + what)
+		return c.badResponse("it has no valid list of " + what)
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 		f = c.badResponse("its status is unexpected")
 	}
 	f.message += fmt.Sprintf(" (HTTP %d)", status)
-	if said, _ := field(answer, "message").(string); said != "" {
+	if said, _ := field(answer, "message").(string); said != "" && f.code != codeAPIBadResponse {
 		f.message += ": " + shorten(said)
 	}
 	f.status = status
@@ -208,17 +208,25 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 func (c *client) rejected() *failure {
 	f := fail(codeAuthRejected, "the API rejected key %v from %s", c.key, c.source)
 	fileIsNext := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
-	fromVariable := strings.HasPrefix(c.source, "MICROTICA_")
-	switch {
-	case c.source == sourceFlag || c.source == sourceStdin:
+	atLogin := c.source == sourceFlag || c.source == sourceStdin
+	const expired = "; this one may be expired or revoked"
+	switch end := c.key.strayEnd(); {
+	case end != "" && atLogin:
+		f.hint = "the key ends with " + end + ": if that is part of it, " +
+			"run 'microtica login --no-verify'"
+	case end != "":
+		f.hint = "the key ends with " + end + ": is that part of it?"
+	case atLogin:
 		f.hint = "check the key in Microtica's console, " +
 			"or save it all the same with 'microtica login --no-verify'"
-	case fromVariable && !fileIsNext && c.app.hasSavedKey(c.key):
+	case strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey(c.key):
 		f.hint = "unset " + c.source + " to use the saved key"
-	case fromVariable:
-		f.hint = "replace the key from " + c.source + ": it may be expired or revoked"
+	case c.source == "MICROTICA_TOKEN":
+		f.hint = "set MICROTICA_TOKEN to a key that works" + expired
+	case c.source == "MICROTICA_TOKEN_FILE":
+		f.hint = "set MICROTICA_TOKEN_FILE to a file with a key that works" + expired
 	default:
-		f.hint = "run 'microtica login' with a new key: this one may be expired or revoked"
+		f.hint = "run 'microtica login' with a key that works" + expired
 	}
 	return f
 }

@@ -32,20 +32,20 @@ var failures = []failing{
 	{"project", 404, 404, 1, badAnswer("HOST", noPath, 0)},
 	{"env", 404, 404, 1, missingProject("5f1c", missingHint, ": because")},
 	{"api", 404, 404, 1, wrong{"api.not_found",
-		"the API has nothing at WHAT (HTTP 404): because",
+		"the API cannot find WHAT (HTTP 404): because",
 		"check the path: it is relative to http://HOST/gateway/v1", 0}},
 	{"", 429, 429, 3, wrong{"api.rate_limited",
 		"rate limited by the API (HTTP 429): because", "try again later", 0}},
 	{"", 502, 504, 3, wrong{"api.server",
 		"the API failed (HTTP STATUS): because", "try again later", 0}},
 	{"", 300, 399, 1, wrong{"api.redirect",
-		"the API redirects without saying where (HTTP STATUS); redirects are not followed",
+		"the API redirects without saying where; redirects are not followed (HTTP STATUS): because",
 		"set MICROTICA_API_URL to the API's own address", 0}},
 	{"", 400, 499, 1, wrong{"api.refused",
 		"the API refused the request for WHAT (HTTP STATUS): because", "", 0}},
 	{"", 500, 599, 1, wrong{"api.server",
 		"the API failed (HTTP STATUS): because", "try again later", 0}},
-	{"", 600, 602, 1, badAnswer("HOST", "its status is STATUS", 0)},
+	{"", 600, 602, 1, badAnswer("HOST", "its status is unexpected (HTTP STATUS)", 0)},
 }
 
 // TestEveryStatusHasItsError goes through all of them: the error, and how many tries it took.
@@ -87,15 +87,15 @@ func TestAnotherServersAnswerIsNotTheAPIs(t *testing.T) {
 	}{
 		{"project list", "/projects", 200, notJSON,
 			[]string{"", "<html>", "[]x"}},
-		{"project list", "/projects", 200, "it has no list of projects",
+		{"project list", "/projects", 200, "it has no valid list of projects",
 			[]string{"null", "1", "{}", `{"projects":{}}`, `{"projects":null}`, `{"Projects":[]}`}},
 		{"project list", "/projects", 200,
-			"its list of projects has an element that is not an object",
+			"it has no valid list of projects",
 			[]string{`{"projects":[1]}`, `[{},null]`, `[[]]`}},
-		{env, details, 200, "it has no list of environments",
+		{env, details, 200, "it has no valid list of environments",
 			[]string{"{}", "[]", `{"entities":[]}`, `{"entities":{}}`, `{"stages":[]}`,
 				`{"entities":{"stages":{}}}`}},
-		{env, details, 200, "its list of environments has an element that is not an object",
+		{env, details, 200, "it has no valid list of environments",
 			[]string{`{"entities":{"stages":["production"]}}`}},
 		{env, details, 404, noPath, []string{"", "<html>Not Found</html>", "[]", `"no"`, "{"}},
 		{"api x", "/x", 404, noPath, []string{"", "null"}},
@@ -195,7 +195,7 @@ func TestARedirectNamesItsHost(t *testing.T) {
 	for _, to := range redirectPlaces {
 		api.answer("/projects", reply(307, "", "Location", fill.Replace(to.location)))
 		s.wantError(wrong{"api.redirect", "the API redirects " + fill.Replace(to.says) +
-			" (HTTP 307); redirects are not followed",
+			"; redirects are not followed (HTTP 307)",
 			"set MICROTICA_API_URL to the API's own address", 307}, "project", "list")
 		if seen := api.seen(); seen != "/projects /projects" {
 			t.Errorf("Location %q: requests %q", to.location, seen)
@@ -222,8 +222,8 @@ func TestAReflectedKeyIsReplaced(t *testing.T) {
 	for _, message := range []string{"no " + testKey, strings.Repeat(testKey+" ", 30)} {
 		api.answer("/projects", reply(400, `{"message":"`+message+`"}`))
 		said := hidden.Replace(message)
-		if short := prefix(said, 300); short != said {
-			said = short + "…"
+		if letters := []rune(said); len(letters) > 300 {
+			said = string(letters[:300]) + "…"
 		}
 		s.wantError(wrong{"api.refused", refusedList + said, "", 400}, "project", "list")
 	}

@@ -27,23 +27,23 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"xxwhoami", "unknown command 'xxwhoami'", meant("whoami")},
 	{"xxxwhoami", "unknown command 'xxxwhoami'", helpHint},
 	{"WHOAMI --quiet", "unknown command 'WHOAMI'", meant("whoami --quiet")},
-	{"ax me", "unknown command 'ax'", helpHint},
-	{"apu me", "unknown command 'apu'", meant("api me")},
+	{"ax me", "unknown command 'ax me'", helpHint},
+	{"apu me", "unknown command 'apu me'", meant("api me")},
 	{"ls", "unknown command 'ls'", meant("project list")},
-	{"list projects", "unknown command 'list'", meant("project list")},
-	{"environment list", "unknown command 'environment'", meant("env list")},
+	{"list projects", "unknown command 'list projects'", meant("project list")},
+	{"environment list", "unknown command 'environment list'", meant("env list")},
 	{"environments", "unknown command 'environments'", meant("env list")},
-	{"env ls p01", "unknown env command 'ls'", meant("env list --project p01")},
+	{"env ls p01", "unknown command 'env ls p01'", meant("env list --project p01")},
 	{"auth", "unknown command 'auth'", meant("whoami")},
-	{"auth login", "unknown command 'auth'", meant("login")},
+	{"auth login", "unknown command 'auth login'", meant("login")},
 	{"status", "unknown command 'status'", meant("whoami")},
-	{"frobnicate the list", "unknown command 'frobnicate'", helpHint},
+	{"frobnicate the list", "unknown command 'frobnicate the list'", helpHint},
 	{"-- --json", "unknown command '--json'", helpHint},
-	{long + long, "unknown command '" + long + "é…'", helpHint},
+	{long, "unknown command '" + long[:600] + "…'", helpHint},
 
 	// A group without its command, or with another.
-	{"project", "'microtica project' needs a subcommand: list", "usage: microtica project list"},
-	{"env delete", "unknown env command 'delete'", envUsage},
+	{"project", "'microtica project' needs a subcommand: list", meant("project list")},
+	{"env delete", "unknown command 'env delete'", envUsage},
 
 	// Arguments.
 	{"whoami now", "unexpected argument 'now'", whoamiUsage},
@@ -93,7 +93,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	// Flags of another command.
 	{"whoami --token x", "'microtica whoami' takes no --token", "set MICROTICA_TOKEN to the key"},
 	{"whoami --no-verify", "'microtica whoami' takes no --no-verify", whoamiUsage},
-	{"--version whoami", "'microtica whoami' takes no --version", "run 'microtica --version'"},
+	{"--version whoami", "'microtica whoami' takes no --version", whoamiUsage},
 
 	// Values.
 	{"whoami --quiet=yes", "--quiet takes no value", whoamiUsage},
@@ -101,7 +101,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"login --token=-x", "--token needs a value: --token KEY", loginUsage},
 	{"--project --quiet env list", "--project needs a value: --project ID", envUsage},
 	{"--project a env --project a list", "--project appears twice", envUsage},
-	{"whoami --raw", "--raw needs --query", meant("whoami --query EXPR --raw")},
+	{"whoami --raw", "--raw needs --query", meant("whoami --raw --query EXPR")},
 
 	// A flag that took the command's word as its value.
 	{"--query project list", swallowed("query", "project"), meant("project list --query EXPR")},
@@ -135,6 +135,10 @@ const (
 var long = strings.Repeat("é", 301)
 
 func meant(line string) string { return "did you mean 'microtica " + line + "'?" }
+
+func swallowed(flag, word string) string {
+	return "--" + flag + " took '" + word + "', part of the command, as its value"
+}
 
 // TestAWrongCommandLineIsToldWhatToType runs every wrong line. None makes a request or reads stdin.
 func TestAWrongCommandLineIsToldWhatToType(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,7 +119,7 @@ func TestShellsComplete(t *testing.T) {
 			wants = append(wants, strings.Replace(test.want, "FLAGS", global, 1))
 		}
 	}
-	for _, shell := range shells {
+	for _, shell := range slices.Sorted(maps.Keys(scripts)) {
 		t.Run(shell, func(t *testing.T) {
 			t.Parallel()
 			path, err := exec.LookPath(shell)

@@ -93,6 +93,20 @@ func lowerASCII(b []byte) []byte {
 	return b
 }
 
+// strayEnd names the key's last character if it is a separator or a quotation mark, which may have
+// been copied along with the key; otherwise it returns "".
+func (k key) strayEnd() string {
+	switch (*k.secret)[len(*k.secret)-1] {
+	case ',':
+		return "a comma"
+	case ';':
+		return "a semicolon"
+	case '"', '\'', '`':
+		return "a quotation mark"
+	}
+	return ""
+}
+
 // trimKey removes what comes with a pasted or mounted key: a byte order mark and white space.
 func trimKey(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool { return r == '\uFEFF' || unicode.IsSpace(r) })

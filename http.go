@@ -307,7 +307,10 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	case errors.As(context.Cause(ctx), &known): // a signal
 		return known
 	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
-		after := min(c.limit, time.Since(c.began)) // the system's own timeout can come first
+		after := c.limit
+		if ctx.Err() == nil { // the system's own timeout came first
+			after = time.Since(c.began).Round(time.Second)
+		}
 		if proxied {
 			return c.proxyFailure(codeNetworkTimeout, "no answer after "+seconds(after)+" s")
 		}
@@ -341,9 +344,12 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 func (c *client) reason(err error, proxied bool) (why, hint string) {
 	var (
 		operation *net.OpError
+		dns       *net.DNSError
+		record    tls.RecordHeaderError
 		authority x509.UnknownAuthorityError
 		roots     x509.SystemRootsError
 		invalid   x509.CertificateInvalidError
+		name      x509.HostnameError
 	)
 	local := false
 	for errors.As(err, &operation) {
@@ -351,6 +357,10 @@ func (c *client) reason(err error, proxied bool) (why, hint string) {
 		err = operation.Err
 	}
 	switch {
+	case errors.As(err, &dns):
+		return c.quote(dns.Err), ""
+	case errors.As(err, &record):
+		return "it does not speak TLS", ""
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed", ""
 	case errors.As(err, &authority), errors.As(err, &roots):
@@ -364,6 +374,12 @@ func (c *client) reason(err error, proxied bool) (why, hint string) {
 		return "its certificate has expired or is not yet valid", "check this machine's clock"
 	case proxied && !local:
 		return "it does not answer as a proxy does", ""
+	case errors.As(err, &name):
+		names := name.Certificate.DNSNames
+		for _, ip := range name.Certificate.IPAddresses {
+			names = append(names, ip.String())
+		}
+		return "its certificate is for " + cmp.Or(c.quote(strings.Join(names, ", ")), "no host"), ""
 	}
 	return c.quote(err.Error()), ""
 }

@@ -29,8 +29,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -75,10 +76,22 @@ type options struct {
 	query    *query // nil without --query
 }
 
-// option is a flag on the command line. An empty value differs from none.
+// option is a flag on the command line (a flag.Value). An empty value differs from none.
 type option struct {
-	value string
-	given bool
+	value  string
+	given  bool
+	isBool bool // it takes no value
+}
+
+func (o *option) String() string   { return o.value }
+func (o *option) IsBoolFlag() bool { return o.isBool }
+
+func (o *option) Set(value string) error {
+	if strings.HasPrefix(value, "-") {
+		return errors.New("no value")
+	}
+	o.value, o.given = value, true
+	return nil
 }
 
 func main() {
@@ -207,10 +220,10 @@ func flagNames(match func(f flagSpec) bool) []string {
 
 // line is a command line split into flags and words.
 type line struct {
-	flags map[string]option // those given, by name, with typos corrected
-	words []string          // the arguments that are neither flags nor their values
-	wrong *failure          // the first error that has no likely correction, or nil
-	typo  *failure          // the first unknown flag that has one, or nil
+	flags map[string]*option // by name, whether given or not; typos are corrected
+	words []string           // the arguments that are neither flags nor their values
+	wrong *failure           // the first error that has no likely correction, or nil
+	typo  *failure           // the first unknown flag that has one, or nil
 }
 
 // parse finds the command that args name and sets the options.
@@ -233,8 +246,6 @@ func (a *app) parse(args []string) (*command, error) {
 		return nil, withUsage(l.wrong, c)
 	case l.typo != nil:
 		return nil, l.guess(l.typo, c)
-	case len(l.words) == 0:
-		return nil, errNoCommand
 	case c == nil:
 		return nil, l.unknownCommand()
 	case c.name == "help":
@@ -246,43 +257,41 @@ func (a *app) parse(args []string) (*command, error) {
 // splitLine separates the flags from the words. It continues after a wrong flag, to find the
 // command whose usage line the error shows.
 func splitLine(args []string) *line {
-	l := &line{flags: map[string]option{}}
+	l := &line{flags: map[string]*option{}}
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard) // its messages show values, which may be keys
+	for _, f := range flags {
+		l.flags[f.name] = &option{isBool: f.value == ""}
+		set.Var(l.flags[f.name], f.name, f.about)
+	}
 	for len(args) > 0 && args[0] != "--" {
-		arg := args[0]
-		args = args[1:]
-		name, value, hasValue := cutFlag(arg)
+		name, _, hasValue := cutFlag(args[0])
 		if name == "" {
-			l.words = append(l.words, arg)
+			l.words = append(l.words, args[0])
+			args = args[1:]
 			continue
 		}
 		f := findFlag(name)
 		if f == nil {
-			meant, err := unknownFlag(arg)
-			if meant == nil {
-				l.wrong = cmp.Or(l.wrong, err)
-				continue
-			}
-			l.typo = cmp.Or(l.typo, err)
-			f, hasValue = meant, hasValue && meant.value != ""
-			if f.name == "json" && len(args) > 0 && slices.Contains(formats, args[0]) {
-				args = args[1:] // the value of --output
-			}
+			args = l.unknownFlag(args)
+			continue
 		}
-		if f.value != "" && !hasValue && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-			value, hasValue = args[0], true
-			args = args[1:]
+		next := 1
+		if f.value != "" && !hasValue {
+			next = min(2, len(args))
 		}
-		var err *failure
+		given := l.flags[f.name].given
+		err := set.Parse(args[:next])
 		switch {
-		case f.value == "" && hasValue:
-			err = fail(codeUsage, "--%s takes no value", f.name)
-		case f.value != "" && (!hasValue || strings.HasPrefix(value, "-")):
-			err = fail(codeUsage, "--%s needs a value: %s", f.name, f)
-		case f.value != "" && l.flags[f.name].given:
-			err = fail(codeUsage, "--%s appears twice", f.name)
+		case f.value == "" && hasValue: // package flag would take --json=true
+			l.reject(fail(codeUsage, "--%s takes no value", f.name))
+		case err != nil:
+			l.reject(fail(codeUsage, "--%s needs a value: %s", f.name, f))
+			next = 1 // what follows may be a flag, not a value
+		case f.value != "" && given:
+			l.reject(fail(codeUsage, "--%s appears twice", f.name))
 		}
-		l.wrong = cmp.Or(l.wrong, err)
-		l.flags[f.name] = option{value, true}
+		args = args[next:]
 	}
 	if len(args) > 0 {
 		l.words = append(l.words, args[1:]...)
@@ -327,7 +336,12 @@ func (a *app) accept(c *command, l *line) error {
 	}
 	a.quiet = l.flags["quiet"].given
 	a.noVerify = l.flags["no-verify"].given
-	a.token, a.project = l.flags["token"], l.flags["project"]
+	a.token, a.project = *l.flags["token"], *l.flags["project"]
+	if a.project.given {
+		if _, err := a.projectID(); err != nil {
+			return err
+		}
+	}
 	a.raw = l.flags["raw"].given
 	if expression := l.flags["query"]; expression.given { // before anything is read or written
 		var err error

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,9 +174,7 @@ func TestTortureBadDisks(t *testing.T) {
 // unixForeignFiles are those that not every system can make.
 var unixForeignFiles = []foreignFile{
 	{"a FIFO", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "", aPipe},
-	{"a socket", makeSocket, "", notRegular},
 	{"a link to a device", linkTo("/dev/zero"), "", notRegular},
-	{"a link to a terminal", linkTo("/dev/tty"), "", notRegular},
 	{"a link to a directory", linkTo("/"), "", notRegular},
 	{"a link to HTML", func(path string) error {
 		return errors.Join(holding("<html>")(path+".html"), os.Symlink(path+".html", path))
@@ -186,15 +183,6 @@ var unixForeignFiles = []foreignFile{
 
 func linkTo(target string) func(path string) error {
 	return func(path string) error { return os.Symlink(target, path) }
-}
-
-func makeSocket(path string) error {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
-	if err != nil {
-		return err
-	}
-	l.SetUnlinkOnClose(false)
-	return l.Close()
 }
 
 // TestTortureForeignFiles puts each in the place of the stored key. No command waits for one,

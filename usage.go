@@ -76,16 +76,34 @@ var habits = map[string]string{
 // formats are values of --output in other programs.
 var formats = strings.Fields("json yaml table text tsv csv")
 
-// unknownFlag returns the error for a flag that does not exist, and the flag that was probably
-// meant, or nil.
-func unknownFlag(arg string) (*flagSpec, *failure) {
-	dashed, value, _ := strings.Cut(arg, "=")
+// reject records an error in the flags that has no likely correction. Only the first one is kept.
+func (l *line) reject(f *failure) { l.wrong = cmp.Or(l.wrong, f) }
+
+// unknownFlag records that the flag args[0] does not exist, and returns the arguments still to
+// parse: the flag that was probably meant, if there is one, and the rest of args.
+func (l *line) unknownFlag(args []string) []string {
+	dashed, value, hasValue := strings.Cut(args[0], "=")
+	rest := args[1:]
 	all := flagNames(func(flagSpec) bool { return true })
 	meant := findFlag(closest(strings.TrimLeft(dashed, "-"), all))
+	f := fail(codeUsage, "unknown flag %s", shown(dashed))
 	if looksLikeKey(dashed) || meant == nil && looksLikeKey(value) {
-		return nil, errKeyArgument()
+		f = errKeyArgument()
+		meant = nil
 	}
-	return meant, fail(codeUsage, "unknown flag %s", shown(dashed))
+	if meant == nil {
+		l.reject(f)
+		return rest
+	}
+	l.typo = cmp.Or(l.typo, f)
+	corrected := "--" + meant.name
+	if meant.value != "" && hasValue {
+		corrected += "=" + value
+	}
+	if meant.name == "json" && len(rest) > 0 && slices.Contains(formats, rest[0]) {
+		rest = rest[1:] // the value of --output
+	}
+	return append([]string{corrected}, rest...)
 }
 
 // checkArguments fails if words are not the arguments that the command c takes.
@@ -113,7 +131,7 @@ func (l *line) meantWords(c *command, arguments []string) ([]string, bool) {
 	case c.arg != "":
 		return append(words, arguments...), false
 	case one && c.name == "env list" && !l.flags["project"].given:
-		l.flags["project"] = option{arguments[0], true}
+		*l.flags["project"] = option{value: arguments[0], given: true}
 		return words, true
 	case one && c.name == "login" && !l.flags["token"].given:
 		return append(words, "<", arguments[0]), true
@@ -123,6 +141,12 @@ func (l *line) meantWords(c *command, arguments []string) ([]string, bool) {
 
 // unknownCommand returns the error for words that name no command.
 func (l *line) unknownCommand() *failure {
+	if f := l.swallowedWord(); f != nil {
+		return f
+	}
+	if len(l.words) == 0 {
+		return errNoCommand
+	}
 	subcommands := wordsAfter(l.words[0] + " ")
 	c, _ := findCommand(slices.Concat(l.words[:1], subcommands))
 	f := fail(codeUsage, "unknown command %s", shown(strings.Join(l.words, " ")))
@@ -131,6 +155,22 @@ func (l *line) unknownCommand() *failure {
 			strings.Join(subcommands, ", "))
 	}
 	return l.guess(f, c)
+}
+
+// swallowedWord returns the error for a flag that took the command's first word as its value, or
+// nil.
+func (l *line) swallowedWord() *failure {
+	for _, f := range flags {
+		o := l.flags[f.name]
+		words := append([]string{o.value}, l.words...)
+		if c, rest := findCommand(words); c != nil && (c.arg != "" || len(rest) == 0) {
+			err := fail(codeUsage, "--%s took '%s', part of the command, as its value",
+				f.name, o.value)
+			o.value = ""
+			return didYouMean(err, l.typed(words))
+		}
+	}
+	return nil
 }
 
 // guess adds a hint: the command line that was probably meant, or else the usage line of c.
