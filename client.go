@@ -196,7 +196,8 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 		f = c.badResponse("its status is unexpected")
 	}
 	f.message += fmt.Sprintf(" (HTTP %d)", status)
-	if said, _ := field(answer, "message").(string); said != "" && f.code != codeAPIBadResponse {
+	fromAPI := f.code != codeAPIRedirect && f.code != codeAPIBadResponse
+	if said, _ := field(answer, "message").(string); said != "" && fromAPI {
 		f.message += ": " + shorten(said)
 	}
 	f.status = status

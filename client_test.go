@@ -39,7 +39,7 @@ var failures = []failing{
 	{"", 502, 504, 3, wrong{"api.server",
 		"the API failed (HTTP STATUS): because", "try again later", 0}},
 	{"", 300, 399, 1, wrong{"api.redirect",
-		"the API redirects without saying where; redirects are not followed (HTTP STATUS): because",
+		"the API redirects without saying where; redirects are not followed (HTTP STATUS)",
 		"set MICROTICA_API_URL to the API's own address", 0}},
 	{"", 400, 499, 1, wrong{"api.refused",
 		"the API refused the request for WHAT (HTTP STATUS): because", "", 0}},

@@ -72,7 +72,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"whoami -jsn", "unknown flag '-jsn'", meant("whoami --json")},
 	{"whoami --QUIET", "unknown flag '--QUIET'", meant("whoami --quiet")},
 	{"whoami --quey via", "unknown flag '--quey'", meant("whoami --query via")},
-	{"whoami --quey a --jq b", "unknown flag '--quey'", whoamiUsage},
+	{"whoami --quey a --jq b", "--query appears twice", whoamiUsage},
 	{"--quiet ---project 5f1c whoami", "unknown flag '---project'",
 		meant("whoami --quiet --project 5f1c")},
 	{"--qiet whoam", "unknown flag '--qiet'", meant("whoami --quiet")},

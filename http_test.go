@@ -136,10 +136,11 @@ var badBaseURLs = map[string][]string{
 	},
 	"cannot be parsed": {
 		"https://canary.example/%zz", "https://can\x1b[31mary.example",
-		"https://canary.example:65s:", "https://ana:hunter2canary@[::1",
+		"https://ana:hunter2canary@[::1",
 	},
 	"has no valid host and port": {
 		"https:canary.example", "https://", "https://:443/canary", "https://canary.example:1:2",
+		"https://canary.example:65s:",
 		"https://canary.example:0", "https://canary.example:65536",
 	},
 	"has a user name, a password, a query or a fragment": {
@@ -425,7 +426,8 @@ func TestWhyANetworkFailed(t *testing.T) {
 		{t.Context(), proxy, failed("proxyconnect", noHost), connecting, wrong{"network.proxy",
 			unreachable + through + `: no such\x1bhost`, proxyHint, 0}},
 		{ended, proxy, context.DeadlineExceeded, connecting,
-			wrong{"network.timeout", unreachable + through + ": no answer after 60 s", proxyHint, 0}},
+			wrong{"network.timeout", unreachable + through + ": no answer after 60 s",
+				proxyHint, 0}},
 	} {
 		var stderr bytes.Buffer
 		c.proxy = test.proxy
@@ -476,7 +478,9 @@ type failingServer struct {
 // not end their answers. (The torture suite has endless ones.)
 func failingServers() []failingServer {
 	bad := func(why string) wrong { return badAnswer("HOST", why, 0) }
-	status := func(n int) wrong { return badAnswer("HOST", fmt.Sprintf("its status is unexpected (HTTP %d)", n), n) }
+	status := func(n int) wrong {
+		return badAnswer("HOST", fmt.Sprintf("its status is unexpected (HTTP %d)", n), n)
+	}
 	insecure := func(why string) wrong { return insecure("HOST", why, tlsHint) }
 	late, tooLarge, long := timeout("HOST"), bad("it is larger than 32 MiB"), blanks(33<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)

@@ -88,7 +88,7 @@ func answerRows() []answerRow {
 			wrong{"api.server", busy, "try again later", 503}},
 		{"302", reply(302, no, "Location", "https://portal.example/login"), nil, "false", "null",
 			"null", "unchecked", 1, "", wrong{"api.redirect",
-				"the API redirects to portal.example; redirects are not followed (HTTP 302): no",
+				"the API redirects to portal.example; redirects are not followed (HTTP 302)",
 				"set MICROTICA_API_URL to the API's own address", 302}},
 		{"not JSON", reply(200, "<html>"), nil, "false", "null", "null", "unchecked", 1, "",
 			badAnswer("HOST", notJSON, 0)},
