@@ -392,7 +392,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 	ended, end := context.WithTimeout(context.Background(), 0)
 	defer end()
 	failed := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
-	noHost := failed("dial", &net.DNSError{Err: "no such\x1bhost", IsNotFound: true})
+	noHost := failed("dial", &net.DNSError{Err: "no " + testKey, IsNotFound: true})
 	proxy := &url.URL{Scheme: "http", Host: "proxy.example", User: url.User("hunter2")}
 	const (
 		late        = "no answer from api.microtica.com after "
@@ -413,7 +413,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 		want     wrong
 	}{
 		{t.Context(), nil, noHost, connecting, wrong{"network.dns",
-			`cannot resolve api.microtica.com: no such\x1bhost`, connectHint + assumed, 0}},
+			"cannot resolve api.microtica.com: no mic_d60bea1d_…", connectHint + assumed, 0}},
 		{t.Context(), nil, failed("dial", errors.New("no route")), connecting,
 			wrong{"network.connect", unreachable + ": no route", connectHint + assumed, 0}},
 		{t.Context(), nil, failed("dial", &net.DNSError{IsTimeout: true}), connecting, systemsOwn},
@@ -424,7 +424,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 		{t.Context(), nil, io.EOF, handshakeFailed,
 			insecure("api.microtica.com", hungUp, tlsHint+assumed)},
 		{t.Context(), proxy, failed("proxyconnect", noHost), connecting, wrong{"network.proxy",
-			unreachable + through + `: no such\x1bhost`, proxyHint, 0}},
+			unreachable + through + ": no mic_d60bea1d_…", proxyHint, 0}},
 		{ended, proxy, context.DeadlineExceeded, connecting,
 			wrong{"network.timeout", late + "60 s" + through, proxyHint, 0}},
 	} {
