@@ -425,6 +425,9 @@ func TestWhyANetworkFailed(t *testing.T) {
 			insecure("api.microtica.com", hungUp, tlsHint+assumed)},
 		{t.Context(), proxy, failed("proxyconnect", noHost), connecting, wrong{"network.proxy",
 			unreachable + through + ": no mic_d60bea1d_…", proxyHint, 0}},
+		{t.Context(), proxy, failed("proxyconnect", failed("read", io.ErrNoProgress)), connecting,
+			wrong{"network.proxy", unreachable + through + ": " + io.ErrNoProgress.Error(),
+				proxyHint, 0}},
 		{ended, proxy, context.DeadlineExceeded, connecting,
 			wrong{"network.timeout", late + "60 s" + through, proxyHint, 0}},
 	} {
