@@ -481,7 +481,7 @@ type failingServer struct {
 func failingServers() []failingServer {
 	bad := func(why string) wrong { return badAnswer("HOST", why, 0) }
 	status := func(n int) wrong { return badAnswer("HOST", fmt.Sprint("its status is ", n), n) }
-	insecure := func(why string) wrong { return insecure("HOST", why, tlsHint) }
+	noTLS := func(why string) wrong { return insecure("HOST", why, tlsHint) }
 	late, tooLarge, long := timeout("HOST"), bad("it is larger than 32 MiB"), blanks(33<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
 	return []failingServer{
@@ -506,12 +506,12 @@ func failingServers() []failingServer {
 		{"a switch of protocols", beginning("HTTP/1.1 101 Switching Protocols\r\n"+
 			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", silent), status(101)},
 
-		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), insecure(notTLS)},
-		{"noise", endless(handshake + "\xff\xff\x1b"), insecure(notTLS)},
-		{"a hang-up", hello, insecure(hungUp)},
+		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), noTLS(notTLS)},
+		{"noise", endless(handshake + "\xff\xff\x1b"), noTLS(notTLS)},
+		{"a hang-up", hello, noTLS(hungUp)},
 		{"a hang-up within the handshake", afterHello(handshake + "\x00\x64\x02"),
-			insecure(hungUp)},
-		{"an alert", afterHello(alert), insecure("tls: handshake failure")},
+			noTLS(hungUp)},
+		{"an alert", afterHello(alert), noTLS("tls: handshake failure")},
 
 		{"silence", silent, late},
 		{"silence in the place of TLS", silent, late},
