@@ -392,7 +392,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 	ended, end := context.WithTimeout(context.Background(), 0)
 	defer end()
 	failed := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
-	noHost := failed("dial", &net.DNSError{Err: "no such\x1bhost", IsNotFound: true})
+	noHost := failed("dial", &net.DNSError{Err: "no " + testKey, IsNotFound: true})
 	proxy := &url.URL{Scheme: "http", Host: "proxy.example", User: url.User("hunter2")}
 	const (
 		late        = "no answer from api.microtica.com after "
@@ -413,7 +413,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 		want     wrong
 	}{
 		{t.Context(), nil, noHost, connecting, wrong{"network.dns",
-			`cannot resolve api.microtica.com: no such\x1bhost`, connectHint + assumed, 0}},
+			"cannot resolve api.microtica.com: no mic_d60bea1d_…", connectHint + assumed, 0}},
 		{t.Context(), nil, failed("dial", errors.New("no route")), connecting,
 			wrong{"network.connect", unreachable + ": no route", connectHint + assumed, 0}},
 		{t.Context(), nil, failed("dial", &net.DNSError{IsTimeout: true}), connecting, systemsOwn},
@@ -424,7 +424,10 @@ func TestWhyANetworkFailed(t *testing.T) {
 		{t.Context(), nil, io.EOF, handshakeFailed,
 			insecure("api.microtica.com", hungUp, tlsHint+assumed)},
 		{t.Context(), proxy, failed("proxyconnect", noHost), connecting, wrong{"network.proxy",
-			unreachable + through + `: no such\x1bhost`, proxyHint, 0}},
+			unreachable + through + ": no mic_d60bea1d_…", proxyHint, 0}},
+		{t.Context(), proxy, failed("proxyconnect", failed("read", io.ErrNoProgress)), connecting,
+			wrong{"network.proxy", unreachable + through + ": " + io.ErrNoProgress.Error(),
+				proxyHint, 0}},
 		{ended, proxy, context.DeadlineExceeded, connecting,
 			wrong{"network.timeout", unreachable + through + ": no answer after 60 s",
 				proxyHint, 0}},
@@ -481,7 +484,7 @@ func failingServers() []failingServer {
 	status := func(n int) wrong {
 		return badAnswer("HOST", fmt.Sprintf("its status is unexpected (HTTP %d)", n), n)
 	}
-	insecure := func(why string) wrong { return insecure("HOST", why, tlsHint) }
+	noTLS := func(why string) wrong { return insecure("HOST", why, tlsHint) }
 	late, tooLarge, long := timeout("HOST"), bad("it is larger than 32 MiB"), blanks(33<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
 	return []failingServer{
@@ -506,12 +509,12 @@ func failingServers() []failingServer {
 		{"a switch of protocols", beginning("HTTP/1.1 101 Switching Protocols\r\n"+
 			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", silent), status(101)},
 
-		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), insecure(notTLS)},
-		{"noise", endless(handshake + "\xff\xff\x1b"), insecure(notTLS)},
-		{"a hang-up", hello, insecure(hungUp)},
+		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), noTLS(notTLS)},
+		{"noise", endless(handshake + "\xff\xff\x1b"), noTLS(notTLS)},
+		{"a hang-up", hello, noTLS(hungUp)},
 		{"a hang-up within the handshake", afterHello(handshake + "\x00\x64\x02"),
-			insecure(hungUp)},
-		{"an alert", afterHello(alert), insecure("tls: handshake failure")},
+			noTLS(hungUp)},
+		{"an alert", afterHello(alert), noTLS("tls: handshake failure")},
 
 		{"silence", silent, late},
 		{"silence in the place of TLS", silent, late},

@@ -117,17 +117,17 @@ func TestTortureTextInLists(t *testing.T) {
 		}
 		return all
 	}
-	inJSON := func(r rune) string { return sentRune(r, true) }
-	inText := func(r rune) string { return clean(string(r)) }
+	asJSON := func(r rune) string { return sentRune(r, true) }
+	asText := func(r rune) string { return clean(string(r)) }
 	for _, escaped := range []bool{false, true} {
 		list := strings.Join(inEach(runeElement,
 			func(r rune) string { return sentRune(r, escaped) }), ",")
 		api.answer("/projects", reply(200, `{"projects":[`+list+`]}`))
 		api.answer("/projects/5f1c/details", reply(200, `{"entities":{"stages":[`+list+`]}}`))
 		for _, place := range runePlaces {
-			show := inJSON
+			show := asJSON
 			if place.between == "\n" {
-				show = inText
+				show = asText
 			}
 			want := place.before + strings.Join(inEach(place.element, show), place.between) +
 				place.after + "\n"

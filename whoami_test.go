@@ -8,18 +8,14 @@ import (
 )
 
 const (
-	no         = `{"message":"no"}`
-	busy       = "the API failed (HTTP 503): no"
-	limited    = "rate limited by the API (HTTP 429): no"
-	ended      = "HOST closed the connection without answering"
 	noPath     = "there is no such path (HTTP 404)"
 	limitedKey = "key mic_d60bea1d has no project-wide read access"
 )
 
 // rejected is the error for a key that does not work.
-func rejected(status int, said string) wrong {
+func rejected(status int) wrong {
 	return wrong{"auth.rejected",
-		fmt.Sprintf("the API rejected key mic_d60bea1d from SOURCE (HTTP %d): %s", status, said),
+		fmt.Sprintf("the API rejected key mic_d60bea1d from SOURCE (HTTP %d): no", status),
 		"set SOURCE to a key that works; this one may be expired or revoked", status}
 }
 
@@ -39,74 +35,59 @@ func unchecked(why string) string {
 type answerRow struct {
 	name         string
 	projects, me http.HandlerFunc
-	reachable    string // these are the report of whoami
-	accepted     string
+	reachable    string // in whoami's report, as is the number of visible projects
 	visible      string
-	saved        string // by login: "verified", "limited", "unchecked", or "" for not at all
+	saved        string // by login: verified, limited, unchecked, or not at all
 	tries        int    // of whoami's last request; login never repeats one
 	failing      string // the message before another try
 	want         wrong  // nothing where the key works
 }
 
-// answerRows returns the rows of the contract's tables for login and whoami. HOST and SOURCE stand
-// for what differs from run to run.
-func answerRows() []answerRow {
-	denied := reply(403, no)
+// answerRows returns what an API at host may say of a key. SOURCE stands for where that is from.
+func answerRows(host string) []answerRow {
+	const no = `{"message":"no"}`
+	const busy = "the API failed (HTTP 503): no"
+	const limited = "rate limited by the API (HTTP 429): no"
+	ended := host + " closed the connection without answering"
+	denied := reply(403, `{"message":"not these"}`)
 	unclear := func(why string) wrong { return undecided("SOURCE", why) }
 	return []answerRow{
-		{"2xx", reply(200, projectsBody), nil, "true", "true", "2", "verified", 1, "", wrong{}},
-		{"201, a bare array", reply(201, "[{},{},{}]"), nil, "true", "true", "3", "verified", 1, "",
+		{"2xx", reply(200, projectsBody), nil, "true", "2", "verified", 1, "", wrong{}},
+		{"2xx, none", reply(200, "[]"), nil, "true", "0", "verified", 1, "", wrong{}},
+		{"201, a list", reply(201, "[{},{},{}]"), nil, "true", "3", "verified", 1, "", wrong{}},
+		{"403, me 2xx", denied, reply(200, meBody), "true", "0", "limited", 1, "", wrong{}},
+		{"403, me a user", denied, reply(200, `{"via":"user"}`), "true", "0", "limited", 1, "",
 			wrong{}},
-		{"2xx, none", reply(200, "[]"), nil, "true", "true", "0", "verified", 1, "", wrong{}},
-		{"403, me 2xx", denied, reply(200, meBody), "true", "true", "0", "limited", 1, "", wrong{}},
-		{"403, me a user", denied, reply(200, `{"via":"user"}`), "true", "true", "0", "limited", 1,
-			"", wrong{}},
-		{"401", reply(401, no), nil, "true", "false", "null", "", 1, "", rejected(401, "no")},
-		{"403, me 401", denied, reply(401, no), "true", "false", "null", "", 1, "",
-			rejected(401, "no")},
-		{"403, me 403", denied, reply(403, `{"message":"never"}`), "true", "false", "null", "", 1,
-			"", rejected(403, "never")},
+		{"401", reply(401, no), nil, "true", "null", "", 1, "", rejected(401)},
+		{"403, me 401", denied, reply(401, no), "true", "null", "", 1, "", rejected(401)},
+		{"403, me 403", denied, reply(403, no), "true", "null", "", 1, "", rejected(403)},
 
-		{"403, me 400", denied, reply(400, no), "true", "null", "null", "unchecked", 1, "",
+		{"403, me 400", denied, reply(400, no), "true", "null", "unchecked", 1, "",
 			unclear("the API refused the request for the key's own record (HTTP 400): no")},
-		{"403, me 404", denied, reply(404, no), "true", "null", "null", "unchecked", 1, "",
-			unclear(badAnswer("HOST", noPath, 0).message)},
-		{"403, me 503", denied, reply(503, no), "true", "null", "null", "unchecked", 3, busy,
+		{"403, me 404", denied, reply(404, no), "true", "null", "unchecked", 1, "",
+			unclear(badAnswer(host, noPath, 0).message)},
+		{"403, me 503", denied, reply(503, no), "true", "null", "unchecked", 3, busy,
 			unclear(busy)},
-		{"403, me says nothing", denied, reply(200, "{}"), "true", "null", "null", "unchecked", 1,
-			"", unclear(badAnswer("HOST", "it does not say whose the key is", 0).message)},
-		{"403, me hangs up", denied, hangUp, "true", "null", "null", "unchecked", 3, ended,
-			unclear(ended)},
+		{"403, me says nothing", denied, reply(200, "{}"), "true", "null", "unchecked", 1, "",
+			unclear(badAnswer(host, "it does not say whose the key is", 0).message)},
+		{"403, me hangs up", denied, hangUp, "true", "null", "unchecked", 3, ended, unclear(ended)},
 
-		{"400", reply(400, no), nil, "true", "null", "null", "unchecked", 1, "",
+		{"400", reply(400, no), nil, "true", "null", "unchecked", 1, "",
 			wrong{"api.refused", refusedList + "no", "", 400}},
-		{"404", reply(404, no), nil, "false", "null", "null", "unchecked", 1, "",
-			badAnswer("HOST", noPath, 404)},
-		{"429", reply(429, no), nil, "true", "null", "null", "unchecked", 3, limited,
+		{"404", reply(404, no), nil, "false", "null", "unchecked", 1, "",
+			badAnswer(host, noPath, 404)},
+		{"429", reply(429, no), nil, "true", "null", "unchecked", 3, limited,
 			wrong{"api.rate_limited", limited, "try again later", 429}},
-		{"503", reply(503, no), nil, "true", "null", "null", "unchecked", 3, busy,
+		{"503", reply(503, no), nil, "true", "null", "unchecked", 3, busy,
 			wrong{"api.server", busy, "try again later", 503}},
-		{"302", reply(302, no, "Location", "https://portal.example/login"), nil, "false", "null",
-			"null", "unchecked", 1, "", wrong{"api.redirect",
-				"the API redirects to portal.example; redirects are not followed (HTTP 302)",
-				"set MICROTICA_API_URL to the API's own address", 302}},
-		{"not JSON", reply(200, "<html>"), nil, "false", "null", "null", "unchecked", 1, "",
-			badAnswer("HOST", notJSON, 0)},
-		{"no answer", hangUp, nil, "false", "null", "null", "unchecked", 3, ended,
+		{"302", reply(302, no), nil, "false", "null", "unchecked", 1, "", wrong{"api.redirect",
+			"the API redirects without saying where; redirects are not followed (HTTP 302)",
+			"set MICROTICA_API_URL to the API's own address", 302}},
+		{"not JSON", reply(200, "<html>"), nil, "false", "null", "unchecked", 1, "",
+			badAnswer(host, notJSON, 0)},
+		{"no answer", hangUp, nil, "false", "null", "unchecked", 3, ended,
 			wrong{"network.connect", ended, "try again later", 0}},
 	}
-}
-
-// start returns a fake API that answers as the row says, and the row for its host.
-func (row answerRow) start(t *testing.T) (*fakeAPI, answerRow) {
-	api := newFakeAPI(t)
-	api.answer("/projects", row.projects)
-	if row.me != nil {
-		api.answer("/me", row.me)
-	}
-	row.failing = strings.ReplaceAll(row.failing, "HOST", api.host())
-	row.want.message = strings.ReplaceAll(row.want.message, "HOST", api.host())
-	return api, row
 }
 
 // compare checks what a command line left, and what it asked for, the last request so many times.
@@ -126,9 +107,12 @@ func (row answerRow) compare(t *testing.T, args string, got, want result, seen s
 // the table.
 func TestWhoamiReportsWhatTheAPISaysOfAKey(t *testing.T) {
 	t.Parallel()
-	for _, row := range answerRows() {
-		api, row := row.start(t)
-		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	api, s := newUser(t)
+	accepted := map[string]string{"verified": "true", "limited": "true", "unchecked": "null",
+		"": "false"}
+	for _, row := range answerRows(api.host()) {
+		api.answer("/projects", row.projects)
+		api.answer("/me", row.me)
 		for _, args := range []string{"whoami", "whoami --json", "whoami --quiet"} {
 			asJSON, quiet := args == "whoami --json", args == "whoami --quiet"
 			s.waits = nil
@@ -139,7 +123,7 @@ func TestWhoamiReportsWhatTheAPISaysOfAKey(t *testing.T) {
 				want.stdout = fmt.Sprintf(`{"via":"apikey","apiKeyPrefix":"mic_d60bea1d",`+
 					`"source":"MICROTICA_TOKEN","apiUrl":"%s","apiReachable":%s,"keyAccepted":%s,`+
 					`"projectsVisible":%s}`+"\n",
-					api.base(), row.reachable, row.accepted, row.visible)
+					api.base(), row.reachable, accepted[row.saved], row.visible)
 			}
 			if row.want.code != "" {
 				w := row.want.from("MICROTICA_TOKEN")
@@ -163,8 +147,10 @@ func TestWhoamiReportsWhatTheAPISaysOfAKey(t *testing.T) {
 // table.
 func TestLoginSavesWhatTheAPIDoesNotReject(t *testing.T) {
 	t.Parallel()
-	for _, row := range answerRows() {
-		api, row := row.start(t)
+	api := newFakeAPI(t)
+	for _, row := range answerRows(api.host()) {
+		api.answer("/projects", row.projects)
+		api.answer("/me", row.me)
 		for args, source := range map[string]string{
 			"login":                           "stdin",
 			"login --json --token " + testKey: "--token",
