@@ -37,6 +37,7 @@ var completionCases = []struct{ line, want string }{
 	{"microtica --json env ", "list FLAGS"},
 	{"microtica env --project 5f1c l", "list"},
 	{"microtica --project=5f1c env l", "list"},
+	{"microtica --json= env l", "list"},
 	{"microtica env list --project ", ""},
 	{"microtica login --token ", ""},
 	{"microtica --query '[].id' project ", "list FLAGS"},
