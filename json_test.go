@@ -56,9 +56,6 @@ func TestJSONIsWrittenInOneWay(t *testing.T) {
 		if got, want := jsonText(inside), `{"":[`+test.want+`]}`; got != want {
 			t.Errorf("in an array, %q is written as %q, want %q", test.in, got, want)
 		}
-		if got := jsonText(rebuilt(v)); got != test.want {
-			t.Errorf("%q taken apart and made anew is %q, want %q", test.in, got, test.want)
-		}
 	}
 }
 
@@ -83,25 +80,6 @@ func jsonText(v any) string {
 	var b strings.Builder
 	writeJSON(&b, v)
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// rebuilt makes a value anew of the parts that commands and queries see.
-func rebuilt(v any) any {
-	switch typeOf(v) {
-	case "array":
-		list := []any{}
-		for element := range elements(v) {
-			list = append(list, rebuilt(element))
-		}
-		return list
-	case "object":
-		o := &object{}
-		for name, value := range members(v) {
-			o.names, o.values = append(o.names, name), append(o.values, rebuilt(value))
-		}
-		return o
-	}
-	return v
 }
 
 // TestReachingInside covers what the accessors say of each kind of value, from an answer or made.

@@ -27,10 +27,8 @@ func queried(text, expression string) (string, *failure) {
 	return jsonText(v), nil
 }
 
-// queryCase is a case in the format of the official suite, with what is given to it. The last three
-// fields are our own.
+// queryCase is a case in the format of the official suite. The last three fields are our own.
 type queryCase struct {
-	Given      json.RawMessage
 	Expression string
 	Result     json.RawMessage
 	Error      string
@@ -49,13 +47,19 @@ var errorKinds = map[string]string{
 	"invalid-value":    "query.type",
 }
 
-// runQueryCases calls check for each case of some files, with what its expression gave: a result or
-// an error of the code that the case wants.
-func runQueryCases(t *testing.T, files string, check func(c queryCase, got string, err *failure)) {
-	count := 0
-	names, _ := filepath.Glob(files)
-	for _, name := range names {
-		data, err := os.ReadFile(name)
+// TestQueryCases runs our own cases and, from the directory that JMESPATH_SUITE names, the official
+// ones: those of github.com/jmespath/jmespath.test.
+func TestQueryCases(t *testing.T) {
+	t.Parallel()
+	const own = "testdata/queries.json"
+	files := []string{own}
+	if dir := os.Getenv("JMESPATH_SUITE"); dir != "" {
+		official, _ := filepath.Glob(filepath.Join(dir, "*.json"))
+		files = append(files, official...)
+		t.Logf("official files: %d", len(official))
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
 		must(t, err)
 		var groups []struct {
 			Given json.RawMessage
@@ -64,70 +68,54 @@ func runQueryCases(t *testing.T, files string, check func(c queryCase, got strin
 		must(t, json.Unmarshal(data, &groups))
 		for _, group := range groups {
 			for _, c := range group.Cases {
-				count++
-				c.Given = group.Given
-				got, err := queried(string(c.Given), c.Expression)
+				got, err := queried(string(group.Given), c.Expression)
 				code := ""
 				if err != nil {
 					code = err.code.name
 				}
 				if want := errorKinds[c.Error]; code != want {
-					t.Errorf("%s over %s: error %q, want %q", c.Expression, c.Given, code, want)
-				} else {
-					check(c, got, err)
+					t.Errorf("%s: %s over %s: error %q, want %q",
+						file, c.Expression, group.Given, code, want)
+				} else if file == own {
+					wantExactly(t, c, got, err)
+				} else if err == nil && len(c.Result) > 0 { // else it is a benchmark
+					wantEqual(t, c, got)
 				}
 			}
 		}
 	}
-	if count == 0 {
-		t.Fatalf("no cases in %s", files)
-	}
-	t.Logf("%d cases", count)
 }
 
-// TestOfficialSuite runs the cases in the directory that JMESPATH_SUITE names: those of
-// github.com/jmespath/jmespath.test.
-func TestOfficialSuite(t *testing.T) {
-	t.Parallel()
-	dir := os.Getenv("JMESPATH_SUITE")
-	if dir == "" {
-		t.Skip("JMESPATH_SUITE names no directory with the official cases")
+// wantEqual compares values as the official suite does.
+func wantEqual(t *testing.T, c queryCase, got string) {
+	t.Helper()
+	var a, b any
+	must(t, json.Unmarshal([]byte(got), &a), json.Unmarshal(c.Result, &b))
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("%s gives %s, want %s", c.Expression, got, c.Result)
 	}
-	files := filepath.Join(dir, "*.json")
-	runQueryCases(t, files, func(c queryCase, got string, err *failure) {
-		var a, b any
-		if err != nil || len(c.Result) == 0 { // which is a benchmark
-			return
-		}
-		if json.Unmarshal([]byte(got), &a) != nil || json.Unmarshal(c.Result, &b) != nil ||
-			!reflect.DeepEqual(a, b) {
-			t.Errorf("%s over %s gives %s, want %s", c.Expression, c.Given, got, c.Result)
-		}
-	})
 }
 
-// TestQueryCases runs our own cases, which ask for more than the official ones: the order of names,
-// the digits of numbers, the words of errors, and the caret's place.
-func TestQueryCases(t *testing.T) {
-	t.Parallel()
-	runQueryCases(t, "testdata/queries.json", func(c queryCase, got string, err *failure) {
-		if err == nil {
-			if want, _ := parseJSON(string(c.Result)); got != jsonText(want) {
-				t.Errorf("%s gives %s, want %s", c.Expression, got, jsonText(want))
-			}
-			return
+// wantExactly asks for more than the official cases: the order of names, the digits of numbers, the
+// words of errors, and the caret's place.
+func wantExactly(t *testing.T, c queryCase, got string, err *failure) {
+	t.Helper()
+	if err == nil {
+		if want, _ := parseJSON(string(c.Result)); got != jsonText(want) {
+			t.Errorf("%s gives %s, want %s", c.Expression, got, jsonText(want))
 		}
-		caret := -1
-		if c.Caret != nil {
-			caret = *c.Caret
-		}
-		var printed strings.Builder
-		printError(&printed, false, err)
-		want := badQuery("", c.Message, c.Hint, c.Expression, caret).fails("", false)
-		if printed.String() != want.stderr {
-			t.Errorf("%s gives\n%s, want\n%s", c.Expression, &printed, want.stderr)
-		}
-	})
+		return
+	}
+	caret := -1
+	if c.Caret != nil {
+		caret = *c.Caret
+	}
+	var printed strings.Builder
+	printError(&printed, false, err)
+	want := badQuery("", c.Message, c.Hint, c.Expression, caret).fails("", false)
+	if printed.String() != want.stderr {
+		t.Errorf("%s gives\n%s, want\n%s", c.Expression, &printed, want.stderr)
+	}
 }
 
 // badQuery is the error for a query; caret is the column below which it is, -1 if the query is not
