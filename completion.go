@@ -25,8 +25,11 @@ func runCompletion(_ context.Context, a *app) error {
 		c, _ := findCommand([]string{"completion"})
 		return withUsage(fail(codeUsage, "unknown shell %s", shown(a.words[0])), c)
 	}
-	values := flagNames(func(f flagSpec) bool { return f.value != "" })
-	text := fmt.Sprintf(s.start, "--"+strings.Join(values, s.or+"--"))
+	var values []string
+	for _, name := range flagNames(func(f flagSpec) bool { return f.value != "" }) {
+		values = append(values, "--"+name, "-"+name)
+	}
+	text := fmt.Sprintf(s.start, strings.Join(values, s.or))
 	for _, c := range completions() {
 		text += fmt.Sprintf(s.row, c.after, strings.Join(c.next, " "))
 	}

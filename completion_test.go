@@ -37,6 +37,7 @@ var completionCases = []struct{ line, want string }{
 	{"microtica whoami --t", ""},
 	{"microtica --json env ", "list FLAGS"},
 	{"microtica env --project 5f1c l", "list"},
+	{"microtica env -project 5f1c l", "list"},
 	{"microtica --project=5f1c env l", "list"},
 	{"microtica --json= env l", "list"},
 	{"microtica env list --project ", ""},
