@@ -92,6 +92,17 @@ func TestHelpIsAnAnswer(t *testing.T) {
 	}
 }
 
+// TestHelpThatCannotBeWrittenIsAnError covers every page.
+func TestHelpThatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, nil)
+	s.output = &fullDisk{}
+	failed := wrong{"output.write", "cannot write to stdout: no space left on device", "", 0}
+	for _, words := range helpWords() {
+		s.wantError(failed, append([]string{"help"}, strings.Fields(words)...)...)
+	}
+}
+
 // TestHelpHoldsTheTables holds pages to the tables of commands, flags, codes and exit statuses.
 func TestHelpHoldsTheTables(t *testing.T) {
 	t.Parallel()
@@ -121,6 +132,11 @@ func TestHelpHoldsTheTables(t *testing.T) {
 		}
 		holds("errors", line+"\n")
 	}
+	for status, meaning := range statuses {
+		holds("", fmt.Sprintf("%d  %s\n", status, meaning))
+	}
+	holds("version", "0  success\n  1  "+statuses[1]+"\n  2  "+statuses[2]+"\n\n")
+	holds("whoami", "3  there is no key, or it does not work\n  4  "+statuses[4]+"\n")
 	_, shown, _ := strings.Cut(helpPage(t, "login"), "Examples:\n")
 	if first, second := "login < key.txt", "login --token KEY "; !strings.Contains(shown, second) ||
 		strings.Index(shown, first) > strings.Index(shown, second) {

@@ -120,9 +120,10 @@ func TestMakeSigns(t *testing.T) {
 	const verify = "cd dist && " +
 		"ssh-keygen -Y verify -f signers -I microtica -n file -s SHA256SUMS.sig < SHA256SUMS"
 	for range 2 { // the second time there is a signature to replace
+		w.run(true, "sh", "-c", "echo more >>dist/SHA256SUMS")
 		w.run(true, "make", "sign", "SIGNING_KEY=a key")
 		w.run(true, "sh", "-c", verify)
 	}
-	w.run(true, "sh", "-c", "echo other >> dist/SHA256SUMS")
+	w.run(true, "sh", "-c", "echo other >>dist/SHA256SUMS")
 	w.run(false, "sh", "-c", verify)
 }
