@@ -138,7 +138,7 @@ func (p *pseudoTerminal) wantNothingPending() {
 // waitFor waits until is returns true, and fails if that takes too long.
 func (p *pseudoTerminal) waitFor(what string, is func() bool) {
 	p.t.Helper()
-	for range 10000 {
+	for start := time.Now(); time.Since(start) < 10*time.Second; {
 		if is() {
 			return
 		}
@@ -435,22 +435,28 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 	return p
 }
 
-// killJob makes the shell end its job, once, and notice that before its next prompt.
-const killJob = "kill %1; while kill -0 %1 2>/dev/null; do sleep 0.1; done\n"
-
 // inBackground starts a prompt in the background, which stops it, and returns its process.
 func (p *pseudoTerminal) inBackground() (pid int) {
 	p.t.Helper()
 	p.typed("microtica login --no-verify & echo pid=$!.\n")
-	p.typed("until jobs | grep Stopped; do sleep 0.1; done\n")
-	p.waitForText("]+  Stopped                 microtica login --no-verify\r\n", 1)
-	_, after, _ := strings.Cut(p.shown(), "\npid=")
-	number, _, _ := strings.Cut(after, ".")
-	pid, err := strconv.Atoi(number)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.waitFor("a process", func() bool {
+		_, after, _ := strings.Cut(p.shown(), "\npid=")
+		number, _, _ := strings.Cut(after, ".\r\n")
+		pid, _ = strconv.Atoi(number)
+		return pid > 1
+	})
+	p.waitForJob("]+  Stopped", 1)
 	return pid
+}
+
+// waitForJob presses Enter until a shell says, before its next prompt, what has become of a job.
+func (p *pseudoTerminal) waitForJob(text string, times int) {
+	p.t.Helper()
+	p.waitFor(text, func() bool {
+		p.typed("\n")
+		time.Sleep(20 * time.Millisecond)
+		return strings.Count(p.shown(), text) >= times
+	})
 }
 
 // TestTorturePromptsKilledInTheBackground starts prompts in the background, and ends them with one
@@ -471,8 +477,8 @@ func TestTorturePromptsKilledInTheBackground(t *testing.T) {
 			p.waitFor("an end", func() bool { return strings.Contains("Z", processState(pid)) })
 			continue
 		}
-		p.typed(killJob)
-		p.waitForText("Exit 143", 1)
+		p.typed("kill %1\n")
+		p.waitForJob("Exit 143", 1)
 	}
 }
 
@@ -510,18 +516,20 @@ func TestPromptAsAJob(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
 	p := newBash(t, s)
-	p.inBackground()
-	p.typed(killJob)
-	p.waitForText("Exit 143", 1)
+	job := p.inBackground()
+	syscall.Kill(job, syscall.SIGCONT) // kill %1 sends both, and either may be seen first
+	time.Sleep(50 * time.Millisecond)
+	syscall.Kill(job, syscall.SIGTERM)
+	p.waitForJob("Exit 143", 1)
 	if strings.Contains(p.shown(), promptText) {
 		t.Errorf("a job in the background prompts: %q", p.shown())
 	}
 	p.typed("microtica login --no-verify\n")
 	p.waitForPrompt(1)
 	p.typed(partly + "\x1a")
-	p.waitFor("the shell", func() bool { return p.foreground() == p.Process.Pid })
-	p.typed(killJob)
-	p.waitForText("Exit 143", 2)
+	p.waitForText("]+  Stopped", 2)
+	p.typed("kill %1\n")
+	p.waitForJob("Exit 143", 2)
 	p.typed("stty -a | grep -o -- '-\\?echo ' | tr e E\n")
 	p.waitForText("\nEcho", 1)
 	p.typed("microtica login --no-verify\n")
@@ -577,20 +585,23 @@ func TestPromptInAnyMode(t *testing.T) {
 
 // TestPrompt ends prompts after --quiet and --json, which change nothing but what comes after it,
 // with stdout into a pipe whose reader has gone, which ends the program by SIGPIPE, as any other,
-// and after a stop with a key half typed, of which the shell finds nothing.
+// and after a stop with a key half typed, of which the shell finds nothing; SIGCONT comes too soon.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	reader, closed := newPipe(t)
 	reader.Close()
 	enter := steps{testKey + "\n"}
-	stop := steps{partly, syscall.SIGTSTP, fg, testKey + "\n"}
+	stop := steps{partly, syscall.SIGTSTP, syscall.SIGCONT, fg, testKey + "\n"}
 	p := promptEnd{"--quiet", enter, 0, "", testKey}.try(t, way{args: "login --no-verify --quiet"})
 	p.waitFor("nothing more", func() bool { return p.shown() == promptText+"\r\n" })
 	promptEnd{"--json", enter, 0, `{"apiKeyPrefix":"mic_d60bea1d",`, testKey}.
 		try(t, way{args: "login --no-verify --json"})
 	promptEnd{"a closed pipe", enter, -int(syscall.SIGPIPE), "", testKey}.
 		try(t, way{program: program{stdout: closed}})
-	promptEnd{"TSTP", stop, 0, saved, testKey}.try(t, way{script: asJob})
+	p = promptEnd{"TSTP", stop, 0, saved, testKey}.try(t, way{script: asJob})
+	if prompts := strings.Count(p.shown(), promptText); prompts != 2 {
+		t.Errorf("%d prompts: %q", prompts, p.shown())
+	}
 }
 
 // TestPromptThatNobodySees starts login at a terminal with stderr somewhere else.
