@@ -217,15 +217,13 @@ func TestCancelledReadLeavesNothingBehind(t *testing.T) {
 	for range 20 {
 		reader, writer := io.Pipe()
 		ctx, cancel := context.WithCancelCause(context.Background())
+		time.AfterFunc(time.Millisecond, func() { cancel(interrupted(int(syscall.SIGTERM))) })
 		var both bytes.Buffer
 		a := newShell(t, nil).app()
 		a.stdin, a.stdout, a.stderr = reader, &both, &both
-		time.AfterFunc(time.Millisecond, func() {
-			cancel(interrupted(int(syscall.SIGTERM)))
-			io.WriteString(writer, testKey)
-			writer.Close()
-		})
 		code := a.run(ctx, []string{"login", "--no-verify"})
+		io.WriteString(writer, testKey)
+		writer.Close()
 		if code != 143 || both.String() != "error: interrupted\n" {
 			t.Errorf("a cancelled login: exit %d, %q", code, &both)
 		}
