@@ -449,6 +449,14 @@ func (p *pseudoTerminal) inBackground() (pid int) {
 	return pid
 }
 
+// waitForShell waits until a shell, which has a line editor, has the terminal.
+func (p *pseudoTerminal) waitForShell() {
+	p.t.Helper()
+	p.waitFor("the shell", func() bool {
+		return p.foreground() == p.Process.Pid && p.mode().Lflag&syscall.ICANON == 0
+	})
+}
+
 // waitForJob presses Enter until a shell says, before its next prompt, what has become of a job.
 func (p *pseudoTerminal) waitForJob(text string, times int) {
 	p.t.Helper()
@@ -516,8 +524,18 @@ func TestPromptAsAJob(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
 	p := newBash(t, s)
-	job := p.inBackground()
-	p.waitFor("a line editor", func() bool { return p.mode().Lflag&syscall.ICANON == 0 })
+	p.inBackground()
+	p.typed("kill %1\n")
+	p.waitForJob("Exit 143", 1)
+	p.typed("microtica login --no-verify\n")
+	p.waitForPrompt(1)
+	job := p.foreground()
+	syscall.Kill(job, syscall.SIGSTOP)
+	p.waitForShell()
+	p.typed("fg\n")
+	p.waitForPrompt(2)
+	p.typed(partly + "\x1a")
+	p.waitForShell()
 	edited, start := p.mode(), time.Now()
 	syscall.Kill(job, syscall.SIGCONT) // kill %1 sends both, and either may be seen first
 	time.Sleep(20 * time.Millisecond)
@@ -529,16 +547,6 @@ func TestPromptAsAJob(t *testing.T) {
 	if now := p.mode(); now != edited {
 		t.Errorf("a job in the background leaves the terminal as %+v, and it was %+v", now, edited)
 	}
-	p.waitForJob("Exit 143", 1)
-	p.typed("microtica login --no-verify\n")
-	p.waitForPrompt(1)
-	syscall.Kill(p.foreground(), syscall.SIGSTOP)
-	p.waitForText("]+  Stopped", 2)
-	p.typed("fg\n")
-	p.waitForPrompt(2)
-	p.typed(partly + "\x1a")
-	p.waitForText("]+  Stopped", 3)
-	p.typed("kill %1\n")
 	p.waitForJob("Exit 143", 2)
 	p.typed("stty -a | grep -o -- '-\\?echo ' | tr e E\n")
 	p.waitForText("\nEcho", 1)
