@@ -72,6 +72,7 @@ func busyCommands() []busyCommand {
 		{"waiting for an answer", "whoami", "", false, ""},
 		{"reading an answer", "login", cut, false, ""},
 		{"decoding an answer", "project list", objects("200 OK", 10<<20), true, ""},
+		{"decoding a shorter one", "project list", objects("200 OK", 5<<20), true, ""},
 		{"decoding a refusal", "project list", objects("403 No", 10<<20), true, ""},
 		{"computing a query", query, objects("200 OK", 1<<20), true, ""},
 		{"printing", "project list", rawAnswer("200 OK", projectsBody), true, "stdout"},
@@ -145,7 +146,7 @@ func TestTortureSignals(t *testing.T) {
 		for _, b := range busyCommands() {
 			t.Run(b.name, func(t *testing.T) {
 				t.Parallel()
-				for i := range times(2, 33) {
+				for i := range times(2, 30) {
 					signals := []syscall.Signal{endingSignals[i%4]}
 					if i%2 == 1 {
 						signals = append(signals, endingSignals[i/2%4])
