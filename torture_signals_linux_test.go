@@ -45,13 +45,20 @@ func newPipe(t *testing.T) (reader, writer *os.File) {
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	_, writer := newPipe(t)
-	writer.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	writer.Write(make([]byte, 1<<20))
+	raw, err := writer.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		for err == nil { // until it would block
+			_, err = syscall.Write(int(fd), make([]byte, 4096))
+		}
+	})
 	return writer
 }
 
-// busyCommand is what a command can be busy with. (Where it waits for the API,
-// TestASignalEndsARequest interrupts it too.)
+// busyCommand is what a command can be busy with. (TestASignalEndsARequest has more ways to wait
+// for the API.)
 type busyCommand struct {
 	name, args string
 	answer     string // what the API sends before it falls silent
@@ -69,7 +76,6 @@ func busyCommands() []busyCommand {
 	query := "project list --query [?" + strings.Repeat("a||", 480) + "a]"
 	refusal := rawAnswer("403 No", "{}")
 	return []busyCommand{
-		{"waiting for an answer", "whoami", "", false, ""},
 		{"reading an answer", "login", cut, false, ""},
 		{"decoding an answer", "project list", objects("200 OK", 10<<20), true, ""},
 		{"decoding a shorter one", "project list", objects("200 OK", 5<<20), true, ""},
@@ -146,7 +152,7 @@ func TestTortureSignals(t *testing.T) {
 		for _, b := range busyCommands() {
 			t.Run(b.name, func(t *testing.T) {
 				t.Parallel()
-				for i := range times(2, 30) {
+				for i := range times(2, 33) {
 					signals := []syscall.Signal{endingSignals[i%4]}
 					if i%2 == 1 {
 						signals = append(signals, endingSignals[i/2%4])
