@@ -64,7 +64,7 @@ var wrongKeys = []struct {
 }{
 	{"does not start with mic_", "", []string{
 		"secret-canary", strings.Repeat("x", 4096), "can%ary=x", "cänary=x", "=canary",
-		"https://canary", ": canary", ".canary", "\x80\x81m\x00i\x00c\x00", "\xff"}},
+		"https://canary", ": canary", "can%ary: x", ".canary", "\x80\x81m\x00i\x00c\x00", "\xff"}},
 	{"starts with MIC_ instead of mic_, in small letters", "", []string{
 		"MIC_d60bea1d_canary", "Mic_d60bea1d_canary"}},
 	{"starts with a quotation mark", "remove the quotation marks around the key", []string{

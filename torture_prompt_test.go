@@ -138,7 +138,7 @@ func (p *pseudoTerminal) wantNothingPending() {
 // waitFor waits until is returns true, and fails if that takes too long.
 func (p *pseudoTerminal) waitFor(what string, is func() bool) {
 	p.t.Helper()
-	for range 10000 {
+	for start := time.Now(); time.Since(start) < 10*time.Second; {
 		if is() {
 			return
 		}
@@ -435,22 +435,36 @@ func newBash(t *testing.T, s *shell) *pseudoTerminal {
 	return p
 }
 
-// killJob makes the shell end its job, once, and notice that before its next prompt.
-const killJob = "kill %1; while kill -0 %1 2>/dev/null; do sleep 0.1; done\n"
-
 // inBackground starts a prompt in the background, which stops it, and returns its process.
 func (p *pseudoTerminal) inBackground() (pid int) {
 	p.t.Helper()
 	p.typed("microtica login --no-verify & echo pid=$!.\n")
-	p.typed("until jobs | grep Stopped; do sleep 0.1; done\n")
-	p.waitForText("]+  Stopped                 microtica login --no-verify\r\n", 1)
-	_, after, _ := strings.Cut(p.shown(), "\npid=")
-	number, _, _ := strings.Cut(after, ".")
-	pid, err := strconv.Atoi(number)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.waitFor("a process", func() bool {
+		_, after, _ := strings.Cut(p.shown(), "\npid=")
+		number, _, _ := strings.Cut(after, ".\r\n")
+		pid, _ = strconv.Atoi(number)
+		return pid > 1
+	})
+	p.waitForJob("]+  Stopped", 1)
 	return pid
+}
+
+// waitForShell waits until a shell, which has a line editor, has the terminal.
+func (p *pseudoTerminal) waitForShell() {
+	p.t.Helper()
+	p.waitFor("the shell", func() bool {
+		return p.foreground() == p.Process.Pid && p.mode().Lflag&syscall.ICANON == 0
+	})
+}
+
+// waitForJob presses Enter until a shell says, before its next prompt, what has become of a job.
+func (p *pseudoTerminal) waitForJob(text string, times int) {
+	p.t.Helper()
+	p.waitFor(text, func() bool {
+		p.typed("\n")
+		time.Sleep(20 * time.Millisecond)
+		return strings.Count(p.shown(), text) >= times
+	})
 }
 
 // TestTorturePromptsKilledInTheBackground starts prompts in the background, and ends them with one
@@ -471,8 +485,8 @@ func TestTorturePromptsKilledInTheBackground(t *testing.T) {
 			p.waitFor("an end", func() bool { return strings.Contains("Z", processState(pid)) })
 			continue
 		}
-		p.typed(killJob)
-		p.waitForText("Exit 143", 1)
+		p.typed("kill %1\n")
+		p.waitForJob("Exit 143", 1)
 	}
 }
 
@@ -503,33 +517,48 @@ func TestPromptWithoutJobControl(t *testing.T) {
 	}
 }
 
-// TestPromptAsAJob ends prompts of a real shell that are stopped: one that was started in the
-// background, and one after Ctrl-Z. The shell keeps its terminal, and gets nothing that was pasted
-// beside a key.
+// TestPromptAsAJob ends a prompt of a real shell that is stopped in the background, then stops one
+// in the foreground, twice, and ends it too. The shell keeps its terminal, and gets nothing that
+// was pasted beside a key.
 func TestPromptAsAJob(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
 	p := newBash(t, s)
 	p.inBackground()
-	p.typed(killJob)
-	p.waitForText("Exit 143", 1)
-	if strings.Contains(p.shown(), promptText) {
-		t.Errorf("a job in the background prompts: %q", p.shown())
-	}
+	p.typed("kill %1\n")
+	p.waitForJob("Exit 143", 1)
 	p.typed("microtica login --no-verify\n")
 	p.waitForPrompt(1)
+	job := p.foreground()
+	syscall.Kill(job, syscall.SIGSTOP)
+	p.waitForShell()
+	p.typed("fg\n")
+	p.waitForPrompt(2)
 	p.typed(partly + "\x1a")
-	p.waitFor("the shell", func() bool { return p.foreground() == p.Process.Pid })
-	p.typed(killJob)
-	p.waitForText("Exit 143", 2)
+	p.waitForShell()
+	edited, start := p.mode(), time.Now()
+	syscall.Kill(job, syscall.SIGCONT) // kill %1 sends both, and either may be seen first
+	time.Sleep(20 * time.Millisecond)
+	syscall.Kill(job, syscall.SIGTERM)
+	if time.Since(start) > 150*time.Millisecond { // on a slow machine it has stopped again
+		syscall.Kill(job, syscall.SIGCONT)
+	}
+	p.waitFor("an end", func() bool { return processState(job) == "" })
+	if now := p.mode(); now != edited {
+		t.Errorf("a job in the background leaves the terminal as %+v, and it was %+v", now, edited)
+	}
+	p.waitForJob("Exit 143", 2)
 	p.typed("stty -a | grep -o -- '-\\?echo ' | tr e E\n")
 	p.waitForText("\nEcho", 1)
 	p.typed("microtica login --no-verify\n")
-	p.waitForPrompt(2)
+	p.waitForPrompt(3)
 	p.typed(testKey + "\n" + extra)
 	p.waitForText(saved, 1)
 	p.typed("ls\nexit\n")
 	p.wantEnd(saved, 0)
+	if prompts := strings.Count(p.shown(), promptText); prompts != 3 {
+		t.Errorf("%d prompts: %q", prompts, p.shown())
+	}
 	s.wantStored(testKey + "\n")
 }
 

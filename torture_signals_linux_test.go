@@ -45,13 +45,20 @@ func newPipe(t *testing.T) (reader, writer *os.File) {
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	_, writer := newPipe(t)
-	writer.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	writer.Write(make([]byte, 1<<20))
+	raw, err := writer.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		for err == nil { // until it would block
+			_, err = syscall.Write(int(fd), make([]byte, 4096))
+		}
+	})
 	return writer
 }
 
-// busyCommand is what a command can be busy with. (Where it waits for the API,
-// TestASignalEndsARequest interrupts it too.)
+// busyCommand is what a command can be busy with. (TestASignalEndsARequest has more ways to wait
+// for the API.)
 type busyCommand struct {
 	name, args string
 	answer     string // what the API sends before it falls silent
@@ -69,9 +76,9 @@ func busyCommands() []busyCommand {
 	query := "project list --query [?" + strings.Repeat("a||", 480) + "a]"
 	refusal := rawAnswer("403 No", "{}")
 	return []busyCommand{
-		{"waiting for an answer", "whoami", "", false, ""},
 		{"reading an answer", "login", cut, false, ""},
 		{"decoding an answer", "project list", objects("200 OK", 10<<20), true, ""},
+		{"decoding a shorter one", "project list", objects("200 OK", 5<<20), true, ""},
 		{"decoding a refusal", "project list", objects("403 No", 10<<20), true, ""},
 		{"computing a query", query, objects("200 OK", 1<<20), true, ""},
 		{"printing", "project list", rawAnswer("200 OK", projectsBody), true, "stdout"},
@@ -217,15 +224,13 @@ func TestCancelledReadLeavesNothingBehind(t *testing.T) {
 	for range 20 {
 		reader, writer := io.Pipe()
 		ctx, cancel := context.WithCancelCause(context.Background())
+		time.AfterFunc(time.Millisecond, func() { cancel(interrupted(int(syscall.SIGTERM))) })
 		var both bytes.Buffer
 		a := newShell(t, nil).app()
 		a.stdin, a.stdout, a.stderr = reader, &both, &both
-		time.AfterFunc(time.Millisecond, func() {
-			cancel(interrupted(int(syscall.SIGTERM)))
-			io.WriteString(writer, testKey)
-			writer.Close()
-		})
 		code := a.run(ctx, []string{"login", "--no-verify"})
+		io.WriteString(writer, testKey)
+		writer.Close()
 		if code != 143 || both.String() != "error: interrupted\n" {
 			t.Errorf("a cancelled login: exit %d, %q", code, &both)
 		}
