@@ -324,8 +324,8 @@ func TestAResultIsBounded(t *testing.T) {
 	for _, test := range []struct{ expression, want string }{
 		{double("[@,@]", "@"), "the result is larger than 64 MiB"},
 		{double("{a:@,b:@}", "@"), "the result is larger than 64 MiB"},
-		{double("[@,@]", "to_string(@)"), "the result of to_string() is larger than 64 MiB"},
-		{double("join('',[@,@])", "@"), "the result of join() is larger than 64 MiB"},
+		{double("[@,@]", "to_string(@)"), "the result is larger than 64 MiB"},
+		{double("join('',[@,@])", "@"), "the result is larger than 64 MiB"},
 		{double("[@,@]", "length(@)"), ""},
 	} {
 		_, err := queried(`"`+strings.Repeat("x", 1<<16)+`"`, test.expression)
