@@ -14,10 +14,10 @@ import (
 
 // function is one of https://jmespath.org/specification.html#built-in-functions. takes lists the
 // types of its arguments; one with "..." may be repeated, and &expression is not evaluated. result
-// is called with arguments of those types.
+// is called with arguments of those types, and with the byte offset of the call, for errors.
 type function struct {
 	takes  string
-	result func(c *call, args []any) any
+	result func(at int, args []any) any
 }
 
 var functions = map[string]function{
@@ -49,20 +49,11 @@ var functions = map[string]function{
 	"values":      {"object", values},
 }
 
-// call is a function's name in an expression, and its byte offset.
-type call struct {
-	name string
-	at   int
-}
-
 // call parses the arguments of a call of the function that t names. It fails if the call is wrong
 // whatever @ is.
 func (p *queryParser) call(t token) evaluator {
 	called, known := functions[t.text]
-	switch {
-	case t.kind == aQuoted:
-		panic(badQuery{t.at, fail(codeQuerySyntax, "a function's name takes no quotes")})
-	case !known:
+	if !known {
 		f := fail(codeQueryFunction, "unknown function").
 			withHint("the functions are listed at https://jmespath.org/specification.html")
 		names := slices.Sorted(maps.Keys(functions))
@@ -71,29 +62,28 @@ func (p *queryParser) call(t token) evaluator {
 		}
 		panic(badQuery{t.at, f})
 	}
-	c := &call{t.text, t.at}
 	takes, isVariadic := strings.CutSuffix(called.takes, "...")
 	types := strings.Split(takes, ", ")
-	var args []evaluator
+	var args []any
 	if !p.take(")") {
 		p.commaList(")", func() {
-			args = append(args, p.argument(c, types[min(len(args), len(types)-1)]))
+			args = append(args, p.argument(t.text, types[min(len(args), len(types)-1)]))
 		})
 	}
 	if len(args) < len(types) || len(args) > len(types) && !isVariadic {
 		panic(badQuery{t.at, fail(codeQueryFunction, "wrong number of arguments: %d, want %s(%s)",
 			len(args), t.text, called.takes)})
 	}
-	return func(v any) any { return called.result(c, evaluateAll(args, v)) }
+	return func(v any) any { return called.result(t.at, evaluateAll(args, v)) }
 }
 
 // argument parses an argument of a function that takes the given types there. The evaluator of
 // &expression returns that expression's evaluator.
-func (p *queryParser) argument(c *call, types string) evaluator {
+func (p *queryParser) argument(function, types string) evaluator {
 	const reference = "&expression"
 	at := p.peek().at
 	mismatch := func(got string) {
-		panic(badQuery{at, fail(codeQueryType, "%s() got %s, want %s", c.name, got, types)})
+		panic(badQuery{at, fail(codeQueryType, "%s() got %s, want %s", function, got, types)})
 	}
 	isReference := p.take("&")
 	value := p.expression(0)
@@ -115,36 +105,35 @@ func (p *queryParser) argument(c *call, types string) evaluator {
 	}
 }
 
-// badElement fails for element n, counted from 1, of the array that the function works on: its type
-// or that of its key is not what the function wants.
-func (c *call) badElement(n int, v any, want string) {
-	f := fail(codeQueryType, "%s() got %s for element %d, want %s only", c.name, typeOf(v), n, want)
+// badElement fails because element n of an array, counted from 1, or the key that orders it is v.
+func badElement(at, n int, v any, want string) {
+	f := fail(codeQueryType, "got %s for element %d, want %s only", typeOf(v), n, want)
 	if v == nil {
 		f.withHint("leave out elements without a value first, for example with [?name]")
 	}
-	panic(badQuery{c.at, f})
+	panic(badQuery{at, f})
 }
 
-func abs(_ *call, args []any) any {
+func abs(_ int, args []any) any {
 	return number(strings.TrimPrefix(string(args[0].(number)), "-"))
 }
 
 // rounding returns the function that rounds with round. A number without fraction and exponent
 // keeps its digits.
-func rounding(round func(float64) float64) func(*call, []any) any {
-	return func(c *call, args []any) any {
+func rounding(round func(float64) float64) func(int, []any) any {
+	return func(at int, args []any) any {
 		n := args[0].(number)
 		if !strings.ContainsAny(string(n), ".eE") {
 			return n
 		}
-		return c.number(round(float(n)))
+		return numberOf(at, round(float(n)))
 	}
 }
 
-// number returns the JSON number for f.
-func (c *call) number(f float64) number {
+// numberOf returns the JSON number for f.
+func numberOf(at int, f float64) number {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		panic(badQuery{c.at, fail(codeQueryType, "the result is not a finite number")})
+		panic(badQuery{at, fail(codeQueryType, "the result is not a finite number")})
 	}
 	format, size := byte('f'), math.Abs(f)
 	if size >= 1e21 || size < 1e-6 && f != 0 {
@@ -160,13 +149,13 @@ func float(n number) float64 {
 }
 
 // sum is exact for integers whose running total fits in 64 bits.
-func sum(c *call, args []any) any {
+func sum(at int, args []any) any {
 	count, whole, total, exact := 0, int64(0), 0.0, true
 	for element := range elements(args[0]) {
 		count++
 		n, isNumber := element.(number)
 		if !isNumber {
-			c.badElement(count, element, "numbers")
+			badElement(at, count, element, "numbers")
 		}
 		i, err := strconv.ParseInt(string(n), 10, 64)
 		exact = exact && err == nil && (whole+i > whole) == (i > 0)
@@ -176,18 +165,18 @@ func sum(c *call, args []any) any {
 	if exact {
 		return number(strconv.FormatInt(whole, 10))
 	}
-	return c.number(total)
+	return numberOf(at, total)
 }
 
-func average(c *call, args []any) any {
+func average(at int, args []any) any {
 	n := length(args[0])
 	if n == 0 {
 		return nil
 	}
-	return c.number(float(sum(c, args).(number)) / float64(n))
+	return numberOf(at, float(sum(at, args).(number))/float64(n))
 }
 
-func contains(_ *call, args []any) any {
+func contains(_ int, args []any) any {
 	if text, ok := args[0].(string); ok {
 		part, ok := args[1].(string)
 		return ok && strings.Contains(text, part)
@@ -201,11 +190,11 @@ func contains(_ *call, args []any) any {
 }
 
 // onStrings returns the function that applies test to its two arguments.
-func onStrings(test func(a, b string) bool) func(*call, []any) any {
-	return func(_ *call, args []any) any { return test(args[0].(string), args[1].(string)) }
+func onStrings(test func(a, b string) bool) func(int, []any) any {
+	return func(_ int, args []any) any { return test(args[0].(string), args[1].(string)) }
 }
 
-func join(c *call, args []any) any {
+func join(at int, args []any) any {
 	glue := args[0].(string)
 	size := 0
 	var parts []string
@@ -213,16 +202,16 @@ func join(c *call, args []any) any {
 		part, isString := element.(string)
 		parts = append(parts, part)
 		if !isString {
-			c.badElement(len(parts), element, "strings")
+			badElement(at, len(parts), element, "strings")
 		}
 		if size += len(glue) + len(part); size > maxQueryResult {
-			panic(tooLarge(c.at))
+			panic(tooLarge(at))
 		}
 	}
 	return strings.Join(parts, glue)
 }
 
-func keys(_ *call, args []any) any {
+func keys(_ int, args []any) any {
 	var names []any
 	for name := range members(merged(args[0])) {
 		names = append(names, name)
@@ -230,8 +219,8 @@ func keys(_ *call, args []any) any {
 	return names
 }
 
-func values(_ *call, args []any) any { return valuesOf(args[0]) }
-func merge(_ *call, args []any) any  { return merged(args...) }
+func values(_ int, args []any) any { return valuesOf(args[0]) }
+func merge(_ int, args []any) any  { return merged(args...) }
 
 // valuesOf returns the values of an object's members; nil for a value that is not an object.
 func valuesOf(v any) any {
@@ -260,7 +249,7 @@ func merged(objects ...any) *object {
 }
 
 // lengthOf counts the characters of a string, and duplicate names in an object once.
-func lengthOf(_ *call, args []any) any {
+func lengthOf(_ int, args []any) any {
 	n := length(args[0])
 	switch v := args[0]; typeOf(v) {
 	case "string":
@@ -271,7 +260,7 @@ func lengthOf(_ *call, args []any) any {
 	return number(strconv.Itoa(n))
 }
 
-func mapped(_ *call, args []any) any {
+func mapped(_ int, args []any) any {
 	var results []any
 	for element := range elements(args[1]) {
 		results = append(results, args[0].(evaluator)(element))
@@ -284,10 +273,10 @@ type keyed struct{ key, element any }
 
 func (k keyed) compare(other keyed) int { return compare(k.key, other.key) }
 
-// keyed returns the elements of the first argument, in their order, each with its key: the result
+// withKeys returns the elements of the first argument, in their order, each with its key: the result
 // of the second argument for it or, without one, the element itself. It fails unless all keys are
 // numbers or all are strings.
-func (c *call) keyed(args []any) []keyed {
+func withKeys(at int, args []any) []keyed {
 	var all []keyed
 	for element := range elements(args[0]) {
 		key := element
@@ -297,7 +286,7 @@ func (c *call) keyed(args []any) []keyed {
 		all = append(all, keyed{key, element})
 		kind := typeOf(key)
 		if kind != typeOf(all[0].key) || kind != "number" && kind != "string" {
-			c.badElement(len(all), key, "numbers only or strings")
+			badElement(at, len(all), key, "numbers only or strings")
 		}
 	}
 	return all
@@ -305,9 +294,9 @@ func (c *call) keyed(args []any) []keyed {
 
 // extreme returns the function that gives the element which pick finds by key, the first of equal
 // ones; null for an empty array.
-func extreme(pick func([]keyed, func(a, b keyed) int) keyed) func(*call, []any) any {
-	return func(c *call, args []any) any {
-		if all := c.keyed(args); len(all) > 0 {
+func extreme(pick func([]keyed, func(a, b keyed) int) keyed) func(int, []any) any {
+	return func(at int, args []any) any {
+		if all := withKeys(at, args); len(all) > 0 {
 			return pick(all, keyed.compare).element
 		}
 		return nil
@@ -315,8 +304,8 @@ func extreme(pick func([]keyed, func(a, b keyed) int) keyed) func(*call, []any) 
 }
 
 // sorted keeps the order of elements that are equal.
-func sorted(c *call, args []any) any {
-	all := c.keyed(args)
+func sorted(at int, args []any) any {
+	all := withKeys(at, args)
 	slices.SortStableFunc(all, keyed.compare)
 	result := make([]any, len(all))
 	for i := range all {
@@ -325,7 +314,7 @@ func sorted(c *call, args []any) any {
 	return result
 }
 
-func notNull(_ *call, args []any) any {
+func notNull(_ int, args []any) any {
 	i := slices.IndexFunc(args, func(arg any) bool { return arg != nil })
 	if i < 0 {
 		return nil
@@ -333,7 +322,7 @@ func notNull(_ *call, args []any) any {
 	return args[i]
 }
 
-func reversed(_ *call, args []any) any {
+func reversed(_ int, args []any) any {
 	text, ok := args[0].(string)
 	if !ok {
 		list := slices.Collect(elements(args[0]))
@@ -350,7 +339,7 @@ func reversed(_ *call, args []any) any {
 	return b.String()
 }
 
-func toArray(_ *call, args []any) any { return asArray(args[0]) }
+func toArray(_ int, args []any) any { return asArray(args[0]) }
 
 // asArray returns an array unchanged, and any other value as the one element of an array.
 func asArray(v any) any {
@@ -362,7 +351,7 @@ func asArray(v any) any {
 
 // toNumber returns a number unchanged, and the number that a string spells in JSON's notation; nil
 // for other values.
-func toNumber(_ *call, args []any) any {
+func toNumber(_ int, args []any) any {
 	switch v := args[0].(type) {
 	case number:
 		return v
@@ -374,16 +363,16 @@ func toNumber(_ *call, args []any) any {
 	return nil
 }
 
-func toString(c *call, args []any) any {
+func toString(at int, args []any) any {
 	if text, ok := args[0].(string); ok {
 		return text
 	}
 	var b strings.Builder
-	writeJSON(&bounded{&b, maxQueryResult + len("\n"), c.at}, args[0])
+	writeJSON(&bounded{&b, maxQueryResult + len("\n"), at}, args[0])
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func nameOfType(_ *call, args []any) any { return typeOf(args[0]) }
+func nameOfType(_ int, args []any) any { return typeOf(args[0]) }
 
 // truthy reports whether a value is none of null, false, "", [] and {}.
 func truthy(v any) bool {

@@ -126,10 +126,7 @@ func skipString(text string, i int) int {
 			return 0
 		}
 		end += next
-		slashes := 0
-		for text[end-1-slashes] == '\\' {
-			slashes++
-		}
+		slashes := end - len(strings.TrimRight(text[:end], `\`))
 		if slashes%2 == 0 {
 			return end + 1
 		}
@@ -357,12 +354,9 @@ func writeString(w *bufio.Writer, text string) {
 	w.WriteByte('"')
 	written := 0
 	for i, r := range text {
-		if ' ' <= r && r <= '~' && r != '"' && r != '\\' { // the common case
-			continue
-		}
 		_, size := utf8.DecodeRuneInString(text[i:])
 		invalid := r == utf8.RuneError && size == 1
-		if r > '~' && !invalid && !dangerous(text, i, r) {
+		if r != '"' && r != '\\' && !invalid && !dangerous(text, i, r) {
 			continue
 		}
 		w.WriteString(text[written:i])

@@ -295,7 +295,7 @@ func (p *queryParser) prefix() evaluator {
 	t := p.next()
 	switch t.kind {
 	case aName, aQuoted:
-		if p.take("(") {
+		if t.kind == aName && p.take("(") {
 			return p.call(t)
 		}
 		return func(v any) any { return field(v, t.text) }
@@ -315,10 +315,11 @@ func (p *queryParser) prefix() evaluator {
 	case "{":
 		return p.multiSelect("}")
 	case "[":
-		if !p.atIndex() {
-			return p.multiSelect("]")
+		kind := p.peek().kind
+		if kind == aNumber || kind == ":" || kind == "*" && p.tokens[p.place+1].kind == "]" {
+			return p.bracket(itself)
 		}
-		return p.bracket(itself)
+		return p.multiSelect("]")
 	}
 	p.place--
 	if t.kind != "[]" && t.kind != "[?" {
@@ -346,7 +347,15 @@ func (p *queryParser) infix(left evaluator) evaluator {
 	case "[]":
 		return project(left, flattened, p.restOfProjection(powers["[]"]))
 	case "[?":
-		return p.filter(left)
+		condition := p.expression(0)
+		p.expect("]")
+		rest := p.restOfProjection(powers["[?"])
+		return project(left, elements, func(v any) any {
+			if !truthy(condition(v)) {
+				return nil
+			}
+			return rest(v)
+		})
 	case "[":
 		return p.bracket(left)
 	}
@@ -404,19 +413,6 @@ func (p *queryParser) restOfProjection(above int) evaluator {
 	return p.rest(left, above)
 }
 
-// filter parses the rest of left[?condition].
-func (p *queryParser) filter(left evaluator) evaluator {
-	condition := p.expression(0)
-	p.expect("]")
-	rest := p.restOfProjection(powers["[?"])
-	return project(left, elements, func(v any) any {
-		if !truthy(condition(v)) {
-			return nil
-		}
-		return rest(v)
-	})
-}
-
 // flattened yields the elements of an array, except that it replaces each nested array with its
 // elements.
 func flattened(v any) iter.Seq[any] {
@@ -429,13 +425,6 @@ func flattened(v any) iter.Seq[any] {
 			}
 		}
 	}
-}
-
-// atIndex reports whether the bracket just taken begins an index, a slice or [*] rather than a
-// list.
-func (p *queryParser) atIndex() bool {
-	kind := p.peek().kind
-	return kind == aNumber || kind == ":" || kind == "*" && p.tokens[p.place+1].kind == "]"
 }
 
 // bracket parses the rest of left[number], left[start:stop:step] or left[*].
@@ -520,13 +509,11 @@ func sliced(v any, start, stop *int, step int) []any {
 	return found
 }
 
-// multiSelect parses the rest of [a, b] or {a: b, c: d}, up to the closing bracket. Duplicate names
-// keep the first position and the last value.
+// multiSelect parses the rest of [a, b] or {a: b, c: d}, up to the closing bracket.
 func (p *queryParser) multiSelect(closing string) evaluator {
-	var names []string
-	var items []evaluator
+	var names []string // of an object
+	var items []any
 	p.commaList(closing, func() {
-		place := -1 // of the item that this one replaces
 		if closing == "}" {
 			name := p.peek()
 			if !name.isName() {
@@ -534,31 +521,30 @@ func (p *queryParser) multiSelect(closing string) evaluator {
 			}
 			p.place++
 			p.expect(":")
-			if place = slices.Index(names, name.text); place < 0 {
-				names = append(names, name.text)
-			}
+			names = append(names, name.text)
 		}
-		if item := p.expression(0); place < 0 {
-			items = append(items, item)
-		} else {
-			items[place] = item
-		}
+		items = append(items, p.expression(0))
 	})
+	o := &object{names, items}
+	if closing == "}" {
+		o = merged(o) // without duplicate names
+	}
 	return func(v any) any {
-		if v == nil {
+		switch {
+		case v == nil:
 			return nil
-		}
-		if closing == "]" {
+		case closing == "]":
 			return evaluateAll(items, v)
 		}
-		return &object{names, evaluateAll(items, v)}
+		return &object{o.names, evaluateAll(o.values, v)}
 	}
 }
 
-func evaluateAll(items []evaluator, v any) []any {
-	values := make([]any, len(items))
-	for i, item := range items {
-		values[i] = item(v)
+// evaluateAll returns the values of evaluators.
+func evaluateAll(evaluators []any, v any) []any {
+	values := make([]any, len(evaluators))
+	for i, each := range evaluators {
+		values[i] = each.(evaluator)(v)
 	}
 	return values
 }
