@@ -64,13 +64,15 @@ func (p *queryParser) call(t token) evaluator {
 	}
 	takes, isVariadic := strings.CutSuffix(called.takes, "...")
 	types := strings.Split(takes, ", ")
+	n := len(types)
+	types = append(types, takes) // of further arguments, if there may be any
 	var args []any
 	if !p.take(")") {
 		p.commaList(")", func() {
-			args = append(args, p.argument(t.text, types[min(len(args), len(types)-1)]))
+			args = append(args, p.argument(t.text, types[min(len(args), n)]))
 		})
 	}
-	if len(args) < len(types) || len(args) > len(types) && !isVariadic {
+	if len(args) < n || len(args) > n && !isVariadic {
 		panic(badQuery{t.at, fail(codeQueryFunction, "wrong number of arguments: %d, want %s(%s)",
 			len(args), t.text, called.takes)})
 	}
@@ -177,16 +179,14 @@ func average(at int, args []any) any {
 }
 
 func contains(_ int, args []any) any {
-	if text, ok := args[0].(string); ok {
-		part, ok := args[1].(string)
-		return ok && strings.Contains(text, part)
-	}
 	for element := range elements(args[0]) {
 		if equal(element, args[1]) {
 			return true
 		}
 	}
-	return false
+	text, isText := args[0].(string)
+	part, isPart := args[1].(string)
+	return isText && isPart && strings.Contains(text, part)
 }
 
 // onStrings returns the function that applies test to its two arguments.

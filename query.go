@@ -111,7 +111,7 @@ func catch(text string, err *error) {
 // sign itself, which may not be part of JMESPath.
 type token struct {
 	kind    string
-	text    string // a name, or the digits of a number
+	text    string // the name itself if it is one, else as in the expression
 	value   any    // of a string or a literal
 	at, end int    // byte offsets
 }
@@ -143,20 +143,20 @@ func scan(text string) []token {
 		if len(tokens) == maxQueryTokens {
 			panic(badQuery{at, fail(codeQuerySyntax, "more than %d tokens", maxQueryTokens)})
 		}
+		two, number, name := text[at:min(at+2, len(text))], skip(at+1, digits), skip(at, nameBytes)
 		_, size := utf8.DecodeRuneInString(text[at:])
-		first, sign := text[at:at+1], text[at:at+size]
-		if two := text[at:min(at+2, len(text))]; powers[two] > 0 {
-			sign = two
-		}
-		t := token{kind: sign, at: at, end: at + len(sign)}
-		digitsEnd, nameEnd := skip(at+1, digits), skip(at, nameBytes)
+		kind, end := text[at:at+size], at+size
 		switch {
-		case strings.Contains("\"'`", first):
+		case powers[two] > 0:
+			kind, end = two, at+len(two)
+		case strings.Contains(digits, kind), kind == "-" && number > at+1:
+			kind, end = aNumber, number
+		case name > at:
+			kind, end = aName, name
+		}
+		t := token{kind: kind, text: text[at:end], at: at, end: end}
+		if strings.Contains("\"'`", kind) {
 			t = scanQuoted(text, at)
-		case strings.Contains(digits, first), first == "-" && digitsEnd > at+1:
-			t = token{kind: aNumber, text: text[at:digitsEnd], at: at, end: digitsEnd}
-		case nameEnd > at:
-			t = token{kind: aName, text: text[at:nameEnd], at: at, end: nameEnd}
 		}
 		tokens = append(tokens, t)
 	}
