@@ -126,7 +126,10 @@ func skipString(text string, i int) int {
 			return 0
 		}
 		end += next
-		slashes := end - len(strings.TrimRight(text[:end], `\`))
+		slashes := 0
+		for text[end-1-slashes] == '\\' {
+			slashes++
+		}
 		if slashes%2 == 0 {
 			return end + 1
 		}
@@ -151,15 +154,19 @@ func skipToken(text string, i int) int {
 
 // skipValue returns the offset after the value at text[i].
 func skipValue(text string, i int) int {
-	for depth := 0; ; {
+	if text[i] != '[' && text[i] != '{' {
+		return skipToken(text, i)
+	}
+	for depth := 0; ; i++ {
 		switch text[i] {
+		case '"':
+			i = skipString(text, i) - 1
 		case '[', '{':
 			depth++
 		case ']', '}':
-			depth--
-		}
-		if i = skipToken(text, i); depth == 0 {
-			return i
+			if depth--; depth == 0 {
+				return i + 1
+			}
 		}
 	}
 }
@@ -258,8 +265,13 @@ func fields(v any, names ...string) []any {
 		if v[0] != '{' {
 			break
 		}
+		escaped := strings.Contains(string(v), `\`) // else no name needs unquote
 		for quoted, text := range v.parts {
-			if i := slices.Index(names, unquote(quoted)); i >= 0 {
+			name := quoted[1 : len(quoted)-1]
+			if escaped {
+				name = unquote(quoted)
+			}
+			if i := slices.Index(names, name); i >= 0 {
 				found[i] = parsed(text)
 			}
 		}
@@ -361,14 +373,12 @@ func writeString(w *bufio.Writer, text string) {
 		}
 		w.WriteString(text[written:i])
 		written = i + size
-		switch {
-		case r == '"' || r == '\\':
+		if r == '"' || r == '\\' {
 			w.WriteString(`\` + string(r))
-		case r > 0xFFFF:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(w, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(w, `\u%04x`, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(w, `\u%04x`, unit)
 		}
 	}
 	w.WriteString(text[written:])
