@@ -273,9 +273,9 @@ type keyed struct{ key, element any }
 
 func (k keyed) compare(other keyed) int { return compare(k.key, other.key) }
 
-// withKeys returns the elements of the first argument, in their order, each with its key: the result
-// of the second argument for it or, without one, the element itself. It fails unless all keys are
-// numbers or all are strings.
+// withKeys returns the elements of the first argument, each with its key: what the second argument
+// makes of it or, without one, the element itself. It fails unless all keys are numbers or all are
+// strings.
 func withKeys(at int, args []any) []keyed {
 	var all []keyed
 	for element := range elements(args[0]) {

@@ -363,7 +363,7 @@ func (p *queryParser) infix(left evaluator) evaluator {
 	return func(v any) any { return compared(left(v), t.kind, right(v)) }
 }
 
-func itself(v any) any { return v }
+var itself evaluator = func(v any) any { return v }
 
 func chain(left, right evaluator) evaluator {
 	return func(v any) any { return right(left(v)) }
@@ -406,7 +406,7 @@ func (p *queryParser) restOfProjection(above int) evaluator {
 	if p.take(".") {
 		return p.afterDot(above)
 	}
-	left := evaluator(itself)
+	left := itself
 	if p.peek().kind == "[?" { // whatever above is
 		left = p.infix(itself)
 	}
@@ -463,8 +463,8 @@ func (p *queryParser) number() *int {
 	if !p.take(aNumber) {
 		return nil
 	}
-	closest, _ := strconv.ParseInt(digits, 10, 31)
-	n := int(closest)
+	value, _ := strconv.ParseInt(digits, 10, 31)
+	n := int(value)
 	return &n
 }
 
@@ -530,13 +530,14 @@ func (p *queryParser) multiSelect(closing string) evaluator {
 		o = merged(o) // without duplicate names
 	}
 	return func(v any) any {
-		switch {
-		case v == nil:
+		if v == nil {
 			return nil
-		case closing == "]":
-			return evaluateAll(items, v)
 		}
-		return &object{o.names, evaluateAll(o.values, v)}
+		values := evaluateAll(o.values, v)
+		if closing == "]" {
+			return values
+		}
+		return &object{o.names, values}
 	}
 }
 
