@@ -145,17 +145,25 @@ func skipToken(text string, i int) int {
 	case '[', ']', '{', '}', ':', ',', ' ', '\t', '\r', '\n':
 		return i + 1
 	}
-	end := i + 1
-	for end < len(text) && text[end] > ' ' && strings.IndexByte(",]}", text[end]) < 0 {
-		end++
-	}
-	return end
+	return skipWord(text, i+1)
 }
 
-// skipValue returns the offset after the value at text[i].
+// skipWord returns the offset after the number, true, false or null at text[i].
+func skipWord(text string, i int) int {
+	for i < len(text) && text[i] > ' ' && text[i] != ',' && text[i] != ']' && text[i] != '}' {
+		i++
+	}
+	return i
+}
+
+// skipValue returns the offset after the value at text[i], which is valid.
 func skipValue(text string, i int) int {
-	if text[i] != '[' && text[i] != '{' {
-		return skipToken(text, i)
+	switch text[i] {
+	case '"':
+		return skipString(text, i)
+	case '[', '{':
+	default:
+		return skipWord(text, i)
 	}
 	for depth := 0; ; i++ {
 		switch text[i] {
@@ -271,8 +279,10 @@ func fields(v any, names ...string) []any {
 			if escaped {
 				name = unquote(quoted)
 			}
-			if i := slices.Index(names, name); i >= 0 {
-				found[i] = parsed(text)
+			for i := range names {
+				if name == names[i] {
+					found[i] = parsed(text)
+				}
 			}
 		}
 	}
