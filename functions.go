@@ -13,158 +13,135 @@ import (
 // This file has the built-in functions of --query, and what they share with its operators.
 
 // function is one of https://jmespath.org/specification.html#built-in-functions. takes lists the
-// types of its arguments in the specification's notation; an argument with "..." may be repeated.
-// result is called with arguments of those types.
+// types of its arguments; one with "..." may be repeated, and &expression is not evaluated. result
+// is called with arguments of those types, and with the byte offset of the call, for errors.
 type function struct {
-	name, takes string
-	result      func(c *call, args []any) any
+	takes  string
+	result func(at int, args []any) any
 }
 
-var functions = []function{
-	{"abs", "number", abs},
-	{"avg", "array[number]", average},
-	{"ceil", "number", ceil},
-	{"contains", "array|string, any", contains},
-	{"ends_with", "string, string", endsWith},
-	{"floor", "number", floor},
-	{"join", "string, array[string]", join},
-	{"keys", "object", keys},
-	{"length", "string|array|object", lengthOf},
-	{"map", "expression, array", mapped},
-	{"max", "array[number]|array[string]", largest},
-	{"max_by", "array, expression", largest},
-	{"merge", "object...", merge},
-	{"min", "array[number]|array[string]", smallest},
-	{"min_by", "array, expression", smallest},
-	{"not_null", "any...", notNull},
-	{"reverse", "string|array", reversed},
-	{"sort", "array[number]|array[string]", sorted},
-	{"sort_by", "array, expression", sorted},
-	{"starts_with", "string, string", startsWith},
-	{"sum", "array[number]", sum},
-	{"to_array", "any", toArray},
-	{"to_number", "any", toNumber},
-	{"to_string", "any", toString},
-	{"type", "any", nameOfType},
-	{"values", "object", values},
+var functions = map[string]function{
+	"abs":         {"number", abs},
+	"avg":         {"array", average},
+	"ceil":        {"number", rounding(math.Ceil)},
+	"contains":    {"array|string, any", contains},
+	"ends_with":   {"string, string", onStrings(strings.HasSuffix)},
+	"floor":       {"number", rounding(math.Floor)},
+	"join":        {"string, array", join},
+	"keys":        {"object", keys},
+	"length":      {"string|array|object", lengthOf},
+	"map":         {"&expression, array", mapped},
+	"max":         {"array", extreme(slices.MaxFunc)},
+	"max_by":      {"array, &expression", extreme(slices.MaxFunc)},
+	"merge":       {"object...", merge},
+	"min":         {"array", extreme(slices.MinFunc)},
+	"min_by":      {"array, &expression", extreme(slices.MinFunc)},
+	"not_null":    {"any...", notNull},
+	"reverse":     {"string|array", reversed},
+	"sort":        {"array", sorted},
+	"sort_by":     {"array, &expression", sorted},
+	"starts_with": {"string, string", onStrings(strings.HasPrefix)},
+	"sum":         {"array", sum},
+	"to_array":    {"any", toArray},
+	"to_number":   {"any", toNumber},
+	"to_string":   {"any", toString},
+	"type":        {"any", nameOfType},
+	"values":      {"object", values},
 }
 
-// call is the call of a function in an expression.
-type call struct {
-	function
-	text  string // the whole expression
-	at    int    // byte offset of the function's name
-	types []string
-	args  []argument
-}
-
-// argument is an expression. A function gets its value or, if & precedes it, its evaluator.
-type argument struct {
-	at          int // byte offset
-	isReference bool
-	evaluate    evaluator
-}
-
-// check sets the types of the arguments, and fails if the call is wrong whatever @ is.
-func (c *call) check() {
-	takes, variadic := strings.CutSuffix(c.takes, "...")
-	c.types = strings.Split(takes, ", ")
-	want := strconv.Itoa(len(c.types))
-	if variadic {
-		want += " or more"
-	}
-	for variadic && len(c.types) < len(c.args) {
-		c.types = append(c.types, takes)
-	}
-	if len(c.types) != len(c.args) {
-		panic(queryFailure(codeQueryFunction, c.text, c.at,
-			"wrong number of arguments for %s(): %d, want %s", c.name, len(c.args), want))
-	}
-	for i, arg := range c.args {
-		switch isExpression := c.types[i] == "expression"; {
-		case isExpression && !arg.isReference:
-			c.fail(arg.at, "%s() got a value, want an expression such as &name", c.name)
-		case arg.isReference && !isExpression:
-			c.fail(arg.at, "%s() got an expression, want %s", c.name, c.types[i])
+// call parses the arguments of a call of the function that t names. It fails if the call is wrong
+// whatever @ is.
+func (p *queryParser) call(t token) evaluator {
+	called, known := functions[t.text]
+	if !known {
+		f := fail(codeQueryFunction, "unknown function").
+			withHint("the functions are listed at https://jmespath.org/specification.html")
+		names := slices.Sorted(maps.Keys(functions))
+		if name := closest(strings.ToLower(t.text), names); name != "" {
+			f.withHint("did you mean %s()?", name)
 		}
+		panic(badQuery{t.at, f})
+	}
+	takes, isVariadic := strings.CutSuffix(called.takes, "...")
+	types := strings.Split(takes, ", ")
+	n := len(types)
+	types = append(types, takes) // of further arguments, if there may be any
+	var args []any
+	if !p.take(")") {
+		p.commaList(")", func() {
+			args = append(args, p.argument(t.text, types[min(len(args), n)]))
+		})
+	}
+	if len(args) < n || len(args) > n && !isVariadic {
+		panic(badQuery{t.at, fail(codeQueryFunction, "wrong number of arguments: %d, want %s(%s)",
+			len(args), t.text, called.takes)})
+	}
+	return func(v any) any { return called.result(t.at, evaluateAll(args, v)) }
+}
+
+// argument parses an argument of a function that takes the given types there. The evaluator of
+// &expression returns that expression's evaluator.
+func (p *queryParser) argument(function, types string) evaluator {
+	const reference = "&expression"
+	at := p.peek().at
+	mismatch := func(got string) {
+		panic(badQuery{at, fail(codeQueryType, "%s() got %s, want %s", function, got, types)})
+	}
+	isReference := p.take("&")
+	value := p.expression(0)
+	switch {
+	case isReference && types == reference:
+		return func(any) any { return value }
+	case isReference:
+		mismatch(reference)
+	case types == reference:
+		mismatch("a value")
+	}
+	kinds := strings.Split(types, "|")
+	return func(v any) any {
+		got := value(v)
+		if types != "any" && !slices.Contains(kinds, typeOf(got)) {
+			mismatch(typeOf(got))
+		}
+		return got
 	}
 }
 
-// evaluate returns the function's result where @ is v.
-func (c *call) evaluate(v any) any {
-	values := make([]any, len(c.args))
-	for i, arg := range c.args {
-		if arg.isReference {
-			values[i] = arg.evaluate
-			continue
-		}
-		values[i] = arg.evaluate(v)
-		if !isOf(values[i], c.types[i]) {
-			c.fail(arg.at, "%s() got %s, want %s", c.name, describe(values[i]), c.types[i])
-		}
+// badElement fails because element n of an array, counted from 1, or the key that orders it is v.
+func badElement(at, n int, v any, want string) {
+	f := fail(codeQueryType, "got %s for element %d, want %s only", typeOf(v), n, want)
+	if v == nil {
+		f.withHint("leave out elements without a value first, for example with [?name]")
 	}
-	return c.result(c, values)
+	panic(badQuery{at, f})
 }
 
-func (c *call) fail(at int, format string, args ...any) {
-	panic(queryFailure(codeQueryType, c.text, at, format, args...))
-}
-
-// isOf reports whether a value is of one of the types.
-func isOf(v any, types string) bool {
-	kind := typeOf(v)
-	for t := range strings.SplitSeq(types, "|") {
-		if t == "any" || t == kind {
-			return true
-		}
-		if kind == "array" && strings.HasPrefix(t, "array[") && (isEmpty(v) || describe(v) == t) {
-			return true
-		}
-	}
-	return false
-}
-
-// describe returns the type of a value; for an array that is not empty, with the types of its
-// elements.
-func describe(v any) string {
-	var kinds []string
-	for element := range elements(v) {
-		if kind := typeOf(element); !slices.Contains(kinds, kind) {
-			kinds = append(kinds, kind)
-		}
-	}
-	if len(kinds) == 0 {
-		return typeOf(v)
-	}
-	return "array[" + strings.Join(kinds, "|") + "]"
-}
-
-func abs(_ *call, args []any) any {
+func abs(_ int, args []any) any {
 	return number(strings.TrimPrefix(string(args[0].(number)), "-"))
 }
 
-func ceil(c *call, args []any) any  { return c.round(args[0].(number), math.Ceil) }
-func floor(c *call, args []any) any { return c.round(args[0].(number), math.Floor) }
-
-// round rounds n with rounded. A number without fraction and exponent keeps its digits.
-func (c *call) round(n number, rounded func(float64) float64) number {
-	if !strings.ContainsAny(string(n), ".eE") {
-		return n
+// rounding returns the function that rounds with round. A number without fraction and exponent
+// keeps its digits.
+func rounding(round func(float64) float64) func(int, []any) any {
+	return func(at int, args []any) any {
+		n := args[0].(number)
+		if !strings.ContainsAny(string(n), ".eE") {
+			return n
+		}
+		return numberOf(at, round(float(n)))
 	}
-	return c.number(rounded(float(n)))
 }
 
-// number returns the JSON number for f.
-func (c *call) number(f float64) number {
-	switch size := math.Abs(f); {
-	case math.IsInf(f, 0) || math.IsNaN(f):
-		c.fail(c.at, "the result of %s() is not a finite number", c.name)
-	case f == 0:
-		return "0" // not -0
-	case size >= 1e21 || size < 1e-6:
-		return number(strconv.FormatFloat(f, 'e', -1, 64))
+// numberOf returns the JSON number for f.
+func numberOf(at int, f float64) number {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		panic(badQuery{at, fail(codeQueryType, "the result is not a finite number")})
 	}
-	return number(strconv.FormatFloat(f, 'f', -1, 64))
+	format, size := byte('f'), math.Abs(f)
+	if size >= 1e21 || size < 1e-6 && f != 0 {
+		format = 'e'
+	}
+	return number(strconv.FormatFloat(f+0, format, -1, 64)) // -0 + 0 is 0
 }
 
 // float returns the nearest floating point number, which may be infinite.
@@ -174,76 +151,84 @@ func float(n number) float64 {
 }
 
 // sum is exact for integers whose running total fits in 64 bits.
-func sum(c *call, args []any) any {
-	whole, total, exact := int64(0), 0.0, true
+func sum(at int, args []any) any {
+	count, whole, total, exact := 0, int64(0), 0.0, true
 	for element := range elements(args[0]) {
-		n := element.(number)
-		i, err := strconv.ParseInt(string(n), 10, 64)
-		next := whole + i
-		if exact = exact && err == nil && (next > whole) == (i > 0); exact {
-			whole = next
+		count++
+		n, isNumber := element.(number)
+		if !isNumber {
+			badElement(at, count, element, "numbers")
 		}
+		i, err := strconv.ParseInt(string(n), 10, 64)
+		exact = exact && err == nil && (whole+i > whole) == (i > 0)
+		whole += i
 		total += float(n)
 	}
 	if exact {
 		return number(strconv.FormatInt(whole, 10))
 	}
-	return c.number(total)
+	return numberOf(at, total)
 }
 
-func average(c *call, args []any) any {
+func average(at int, args []any) any {
 	n := length(args[0])
 	if n == 0 {
 		return nil
 	}
-	return c.number(float(sum(c, args).(number)) / float64(n))
+	return numberOf(at, float(sum(at, args).(number))/float64(n))
 }
 
-func contains(_ *call, args []any) any {
-	if text, ok := args[0].(string); ok {
-		part, ok := args[1].(string)
-		return ok && strings.Contains(text, part)
-	}
+func contains(_ int, args []any) any {
 	for element := range elements(args[0]) {
 		if equal(element, args[1]) {
 			return true
 		}
 	}
-	return false
+	text, isText := args[0].(string)
+	part, isPart := args[1].(string)
+	return isText && isPart && strings.Contains(text, part)
 }
 
-func startsWith(_ *call, args []any) any {
-	return strings.HasPrefix(args[0].(string), args[1].(string))
+// onStrings returns the function that applies test to its two arguments.
+func onStrings(test func(a, b string) bool) func(int, []any) any {
+	return func(_ int, args []any) any { return test(args[0].(string), args[1].(string)) }
 }
 
-func endsWith(_ *call, args []any) any {
-	return strings.HasSuffix(args[0].(string), args[1].(string))
-}
-
-func join(c *call, args []any) any {
+func join(at int, args []any) any {
 	glue := args[0].(string)
 	size := 0
 	var parts []string
-	for part := range elements(args[1]) {
-		parts = append(parts, part.(string))
-		size += len(glue) + len(part.(string))
-		if size > maxQueryResult {
-			c.fail(c.at, "the result of %s() %s", c.name, tooLarge)
+	for element := range elements(args[1]) {
+		part, isString := element.(string)
+		parts = append(parts, part)
+		if !isString {
+			badElement(at, len(parts), element, "strings")
+		}
+		if size += len(glue) + len(part); size > maxQueryResult {
+			panic(tooLarge(at))
 		}
 	}
 	return strings.Join(parts, glue)
 }
 
-func keys(_ *call, args []any) any {
+func keys(_ int, args []any) any {
 	var names []any
-	for _, name := range merged(args[0]).names {
+	for name := range members(merged(args[0])) {
 		names = append(names, name)
 	}
 	return names
 }
 
-func values(_ *call, args []any) any { return merged(args[0]).values }
-func merge(_ *call, args []any) any  { return merged(args...) }
+func values(_ int, args []any) any { return valuesOf(args[0]) }
+func merge(_ int, args []any) any  { return merged(args...) }
+
+// valuesOf returns the values of an object's members; nil for a value that is not an object.
+func valuesOf(v any) any {
+	if typeOf(v) != "object" {
+		return nil
+	}
+	return merged(v).values
+}
 
 // merged returns the members of all objects. Duplicate names keep the first position and the last
 // value.
@@ -264,7 +249,7 @@ func merged(objects ...any) *object {
 }
 
 // lengthOf counts the characters of a string, and duplicate names in an object once.
-func lengthOf(_ *call, args []any) any {
+func lengthOf(_ int, args []any) any {
 	n := length(args[0])
 	switch v := args[0]; typeOf(v) {
 	case "string":
@@ -275,7 +260,7 @@ func lengthOf(_ *call, args []any) any {
 	return number(strconv.Itoa(n))
 }
 
-func mapped(_ *call, args []any) any {
+func mapped(_ int, args []any) any {
 	var results []any
 	for element := range elements(args[1]) {
 		results = append(results, args[0].(evaluator)(element))
@@ -286,56 +271,42 @@ func mapped(_ *call, args []any) any {
 // keyed is an element of an array with the key that orders it.
 type keyed struct{ key, element any }
 
-// keyed returns the elements of the first argument, in their order, each with its key: the result
-// of the second argument for it or, without one, the element itself. It fails unless all keys are
-// numbers or all are strings.
-func (c *call) keyed(args []any) []keyed {
+func (k keyed) compare(other keyed) int { return compare(k.key, other.key) }
+
+// withKeys returns the elements of the first argument, each with its key: what the second argument
+// makes of it or, without one, the element itself. It fails unless all keys are numbers or all are
+// strings.
+func withKeys(at int, args []any) []keyed {
 	var all []keyed
 	for element := range elements(args[0]) {
-		key := element // whose type has been checked
+		key := element
 		if len(args) == 2 {
 			key = args[1].(evaluator)(element)
 		}
 		all = append(all, keyed{key, element})
 		kind := typeOf(key)
-		if kind == typeOf(all[0].key) && (kind == "number" || kind == "string") {
-			continue
+		if kind != typeOf(all[0].key) || kind != "number" && kind != "string" {
+			badElement(at, len(all), key, "numbers only or strings")
 		}
-		f := queryFailure(codeQueryType, c.text, c.args[1].at,
-			"%s() got %s for element %d, want numbers only or strings only", c.name, kind, len(all))
-		if kind == "null" {
-			f.withHint("leave out elements without a value first, as in %s([?name], &name)", c.name)
-		}
-		panic(f)
 	}
 	return all
 }
 
-// compare orders two numbers, or two strings by code point.
-func compare(a, b keyed) int {
-	if x, ok := a.key.(number); ok {
-		return compareNumbers(x, b.key.(number))
-	}
-	return cmp.Compare(a.key.(string), b.key.(string))
-}
-
-func largest(c *call, args []any) any  { return c.pick(args, slices.MaxFunc) }
-func smallest(c *call, args []any) any { return c.pick(args, slices.MinFunc) }
-
-// pick returns the element that extreme finds by key, the first of equal ones; nil for an empty
-// array.
-func (c *call) pick(args []any, extreme func([]keyed, func(a, b keyed) int) keyed) any {
-	all := c.keyed(args)
-	if len(all) == 0 {
+// extreme returns the function that gives the element which pick finds by key, the first of equal
+// ones; null for an empty array.
+func extreme(pick func([]keyed, func(a, b keyed) int) keyed) func(int, []any) any {
+	return func(at int, args []any) any {
+		if all := withKeys(at, args); len(all) > 0 {
+			return pick(all, keyed.compare).element
+		}
 		return nil
 	}
-	return extreme(all, compare).element
 }
 
 // sorted keeps the order of elements that are equal.
-func sorted(c *call, args []any) any {
-	all := c.keyed(args)
-	slices.SortStableFunc(all, compare)
+func sorted(at int, args []any) any {
+	all := withKeys(at, args)
+	slices.SortStableFunc(all, keyed.compare)
 	result := make([]any, len(all))
 	for i := range all {
 		result[i] = all[i].element
@@ -343,7 +314,7 @@ func sorted(c *call, args []any) any {
 	return result
 }
 
-func notNull(_ *call, args []any) any {
+func notNull(_ int, args []any) any {
 	i := slices.IndexFunc(args, func(arg any) bool { return arg != nil })
 	if i < 0 {
 		return nil
@@ -351,7 +322,7 @@ func notNull(_ *call, args []any) any {
 	return args[i]
 }
 
-func reversed(_ *call, args []any) any {
+func reversed(_ int, args []any) any {
 	text, ok := args[0].(string)
 	if !ok {
 		list := slices.Collect(elements(args[0]))
@@ -368,58 +339,50 @@ func reversed(_ *call, args []any) any {
 	return b.String()
 }
 
-func toArray(_ *call, args []any) any {
-	if typeOf(args[0]) == "array" {
-		return args[0]
+func toArray(_ int, args []any) any { return asArray(args[0]) }
+
+// asArray returns an array unchanged, and any other value as the one element of an array.
+func asArray(v any) any {
+	if typeOf(v) == "array" {
+		return v
 	}
-	return []any{args[0]}
+	return []any{v}
 }
 
 // toNumber returns a number unchanged, and the number that a string spells in JSON's notation; nil
 // for other values.
-func toNumber(_ *call, args []any) any {
-	v := args[0]
-	text, isText := v.(string)
-	if isText {
-		v, _ = parseJSON(text)
-	}
-	if n, ok := v.(number); ok && (!isText || string(n) == text) {
-		return n
+func toNumber(_ int, args []any) any {
+	switch v := args[0].(type) {
+	case number:
+		return v
+	case string:
+		if n, _ := parseJSON(v); n == any(number(v)) { // not if there is white space around it
+			return n
+		}
 	}
 	return nil
 }
 
-func toString(c *call, args []any) any {
+func toString(at int, args []any) any {
 	if text, ok := args[0].(string); ok {
 		return text
 	}
 	var b strings.Builder
-	if writeJSON(&bounded{&b, maxQueryResult}, args[0]) != nil {
-		c.fail(c.at, "the result of %s() %s", c.name, tooLarge)
-	}
+	writeJSON(&bounded{&b, maxQueryResult + len("\n"), at}, args[0])
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func nameOfType(_ *call, args []any) any { return typeOf(args[0]) }
+func nameOfType(_ int, args []any) any { return typeOf(args[0]) }
 
 // truthy reports whether a value is none of null, false, "", [] and {}.
 func truthy(v any) bool {
-	switch v {
-	case nil, false, "":
-		return false
+	switch v := v.(type) {
+	case []any, *object:
+		return length(v) > 0
+	case span:
+		return skipSpace(string(v), 1) < len(v)-1
 	}
-	return typeOf(v) != "array" && typeOf(v) != "object" || !isEmpty(v)
-}
-
-// isEmpty reports whether a value has neither elements nor members.
-func isEmpty(v any) bool {
-	for range elements(v) {
-		return false
-	}
-	for range members(v) {
-		return false
-	}
-	return true
+	return v != nil && v != false && v != ""
 }
 
 // equal reports whether two values are equal; the members of objects may be in any order.
@@ -429,7 +392,7 @@ func equal(a, b any) bool {
 	case kind != typeOf(b):
 		return false
 	case kind == "number":
-		return compareNumbers(a.(number), b.(number)) == 0
+		return compare(a, b) == 0
 	case kind == "array":
 		return slices.EqualFunc(slices.Collect(elements(a)), slices.Collect(elements(b)), equal)
 	case kind == "object":
@@ -438,13 +401,18 @@ func equal(a, b any) bool {
 	return a == b
 }
 
-// compareNumbers compares two numbers: as integers if both are integers that fit in 64 bits, else
-// as floating point numbers.
-func compareNumbers(a, b number) int {
-	x, errX := strconv.ParseInt(string(a), 10, 64)
-	y, errY := strconv.ParseInt(string(b), 10, 64)
-	if errX == nil && errY == nil {
-		return cmp.Compare(x, y)
+// compare orders two strings by code point, or two numbers: as integers if both are integers that
+// fit in 64 bits, else as floating point numbers.
+func compare(a, b any) int {
+	x, isNumber := a.(number)
+	if !isNumber {
+		return strings.Compare(a.(string), b.(string))
 	}
-	return cmp.Compare(float(a), float(b))
+	y := b.(number)
+	i, errX := strconv.ParseInt(string(x), 10, 64)
+	j, errY := strconv.ParseInt(string(y), 10, 64)
+	if errX == nil && errY == nil {
+		return cmp.Compare(i, j)
+	}
+	return cmp.Compare(float(x), float(y))
 }

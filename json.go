@@ -14,13 +14,12 @@ import (
 	"unicode/utf8"
 )
 
-// This file reads and writes JSON. Names keep their order and numbers their digits, both of which
-// encoding/json would lose.
+// This file reads and writes JSON. Names keep their order and numbers their digits, unlike in
+// encoding/json.
 //
 // A value is nil, a bool, a number, a string, a []any, an *object or a span. Commands and queries
-// make []any and *object; a span is an array or object as it appears in the answer, unpacked one
-// level at a time when its parts are needed. Strings and numbers from a span share the answer's
-// bytes.
+// make []any and *object; a span is part of the answer, and is unpacked one level at a time when
+// its parts are needed. Strings and numbers from it share the answer's bytes.
 
 // number is a JSON number as it was spelled, so that its digits pass through unchanged.
 type number string
@@ -44,13 +43,11 @@ func newObject(pairs ...any) *object {
 	return o
 }
 
-var errNotJSON = errors.New("not valid JSON")
-
 // parseJSON returns the value of a JSON text with no trailing data, at most 10,000 levels deep (the
 // limit of encoding/json). It keeps invalid UTF-8 in strings; printing escapes it.
 func parseJSON(text string) (any, error) {
 	if !json.Valid([]byte(text)) { // the compiler makes no copy for this conversion
-		return nil, errNotJSON
+		return nil, errors.New("not valid JSON")
 	}
 	return parsed(strings.Trim(text, " \t\r\n")), nil
 }
@@ -62,18 +59,16 @@ func parsed(text string) any {
 		return span(text)
 	case '"':
 		return unquote(text)
-	case 't':
-		return true
-	case 'f':
-		return false
+	case 't', 'f':
+		return text == "true"
 	case 'n':
 		return nil
 	}
 	return number(text)
 }
 
-// unquote returns the text of a valid JSON string. A lone surrogate becomes U+FFFD. (encoding/json
-// would need three times the memory of a long string, and change its invalid UTF-8.)
+// unquote returns the text of a JSON string. A lone surrogate becomes U+FFFD. (encoding/json would
+// need three times the memory of a long string, and change its invalid UTF-8.)
 func unquote(quoted string) string {
 	text := quoted[1 : len(quoted)-1]
 	if strings.IndexByte(text, '\\') < 0 {
@@ -97,11 +92,10 @@ func unquote(quoted string) string {
 			continue
 		}
 		r := hex4(text)
-		text = text[4:]
-		if strings.HasPrefix(text, `\u`) {
-			pair := utf16.DecodeRune(r, hex4(text[2:]))
-			if pair != utf8.RuneError {
-				r, text = pair, text[6:]
+		text = text[min(4, len(text)):]
+		if low, escaped := strings.CutPrefix(text, `\u`); escaped {
+			if pair := utf16.DecodeRune(r, hex4(low)); pair != utf8.RuneError {
+				r, text = pair, low[4:]
 			}
 		}
 		b.WriteRune(r)
@@ -110,7 +104,7 @@ func unquote(quoted string) string {
 
 // hex4 returns the value of the four hexadecimal digits that text begins with.
 func hex4(text string) rune {
-	n, _ := strconv.ParseUint(text[:4], 16, 16)
+	n, _ := strconv.ParseUint(text[:min(4, len(text))], 16, 16)
 	return rune(n)
 }
 
@@ -126,9 +120,8 @@ func skipSpace(text string, i int) int {
 // skipString returns the offset after the string whose delimiter is at text[i]; 0 if it is
 // unterminated. A delimiter after an odd number of backslashes does not end it.
 func skipString(text string, i int) int {
-	delimiter := text[i]
 	for end := i + 1; ; end++ {
-		next := strings.IndexByte(text[end:], delimiter)
+		next := strings.IndexByte(text[end:], text[i])
 		if next < 0 {
 			return 0
 		}
@@ -141,6 +134,18 @@ func skipString(text string, i int) int {
 			return end + 1
 		}
 	}
+}
+
+// skipToken returns the offset after the token at text[i]: a string, a number, a word such as true,
+// or any other single byte.
+func skipToken(text string, i int) int {
+	switch text[i] {
+	case '"':
+		return max(skipString(text, i), i+1)
+	case '[', ']', '{', '}', ':', ',', ' ', '\t', '\r', '\n':
+		return i + 1
+	}
+	return skipWord(text, i+1)
 }
 
 // skipWord returns the offset after the number, true, false or null at text[i].
@@ -222,11 +227,7 @@ func elements(v any) iter.Seq[any] {
 	return func(yield func(any) bool) {
 		switch v := v.(type) {
 		case []any:
-			for _, element := range v {
-				if !yield(element) {
-					return
-				}
-			}
+			slices.Values(v)(yield)
 		case span:
 			if v[0] == '[' {
 				v.parts(func(_, text string) bool { return yield(parsed(text)) })
@@ -308,15 +309,12 @@ func length(v any) int {
 // writeJSON writes a value as one line of compact JSON, in pieces of 64 KiB.
 func writeJSON(w io.Writer, v any) error {
 	b := bufio.NewWriterSize(w, 1<<16)
-	if err := writeValue(b, v); err != nil {
-		return err
-	}
+	writeValue(b, v)
 	b.WriteByte('\n')
 	return b.Flush()
 }
 
-// writeValue writes v. It checks only its last write, since a bufio.Writer keeps its first error.
-func writeValue(w *bufio.Writer, v any) error {
+func writeValue(w *bufio.Writer, v any) {
 	switch v := v.(type) {
 	case nil:
 		w.WriteString("null")
@@ -334,9 +332,7 @@ func writeValue(w *bufio.Writer, v any) error {
 			if i > 0 {
 				w.WriteByte(',')
 			}
-			if err := writeValue(w, element); err != nil {
-				return err
-			}
+			writeValue(w, element)
 		}
 		w.WriteByte(']')
 	case *object:
@@ -347,48 +343,31 @@ func writeValue(w *bufio.Writer, v any) error {
 			}
 			writeString(w, name)
 			w.WriteByte(':')
-			if err := writeValue(w, v.values[i]); err != nil {
-				return err
-			}
+			writeValue(w, v.values[i])
 		}
 		w.WriteByte('}')
 	default:
 		panic(fmt.Sprintf("not a JSON value: %T", v))
 	}
-	_, err := w.WriteString("")
-	return err
 }
 
 // writeSpan writes a span without white space; its strings are escaped as in writeString.
 func writeSpan(w *bufio.Writer, text string) {
 	written := 0
-	for i := 0; i < len(text); {
-		next := i + 1
-		switch text[i] {
-		case '"':
-			if next = skipString(text, i); !isClean(text[i+1 : next-1]) {
-				w.WriteString(text[written:i])
-				writeString(w, unquote(text[i:next]))
-				written = next
-			}
-		case ' ', '\t', '\n', '\r':
-			next = skipSpace(text, i)
-			w.WriteString(text[written:i])
-			written = next
+	for i, next := 0, 0; i < len(text); i = next {
+		next = skipToken(text, i)
+		token, isSpace := text[i:next], text[i] <= ' '
+		isPlain := text[i] != '"' || isPrintableASCII(token) && !strings.Contains(token, `\`)
+		if !isSpace && isPlain {
+			continue
 		}
-		i = next
+		w.WriteString(text[written:i])
+		if !isSpace {
+			writeString(w, unquote(token))
+		}
+		written = next
 	}
 	w.WriteString(text[written:])
-}
-
-// isClean reports whether text needs no escapes: ASCII without controls, quotes and backslashes.
-func isClean(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
 }
 
 // writeString writes text as a JSON string. It escapes quotes, backslashes and dangerous runes, and
@@ -397,27 +376,20 @@ func writeString(w *bufio.Writer, text string) {
 	w.WriteByte('"')
 	written := 0
 	for i, r := range text {
-		if ' ' <= r && r <= '~' && r != '"' && r != '\\' { // the common case
+		_, size := utf8.DecodeRuneInString(text[i:])
+		invalid := r == utf8.RuneError && size == 1
+		if r != '"' && r != '\\' && !invalid && !dangerous(text, i, r) {
 			continue
-		}
-		size := utf8.RuneLen(r)
-		escape := ""
-		switch {
-		case r == '"' || r == '\\':
-			escape = `\` + string(r)
-		case r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
-			escape, size = `\ufffd`, 1 // an invalid byte, which JSON cannot represent
-		case !dangerous(text, i, r):
-			continue
-		case r > 0xFFFF:
-			high, low := utf16.EncodeRune(r)
-			escape = fmt.Sprintf(`\u%04x\u%04x`, high, low)
-		default:
-			escape = fmt.Sprintf(`\u%04x`, r)
 		}
 		w.WriteString(text[written:i])
-		w.WriteString(escape)
 		written = i + size
+		if r == '"' || r == '\\' {
+			w.WriteString(`\` + string(r))
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(w, `\u%04x`, unit)
+		}
 	}
 	w.WriteString(text[written:])
 	w.WriteByte('"')
@@ -435,34 +407,20 @@ func maskStrings(text string, mask func(string) string) string {
 	var out strings.Builder
 	w := bufio.NewWriter(&out)
 	written := 0
-	for i := 0; i < len(text); {
-		next := i + 1
-		original := ""
-		switch c := text[i]; {
-		case c == '"':
-			if next = skipString(text, i); next == 0 {
-				return text
-			}
-			quoted := text[i:next]
-			escaped := strings.Contains(quoted, `\`)
-			if escaped && !json.Valid([]byte(quoted)) {
-				return text
-			}
-			if found || escaped {
-				original = unquote(quoted)
-			}
+	for i, next := 0, 0; i < len(text); i = next {
+		next = skipToken(text, i)
+		token, original := text[i:next], ""
+		switch c := token[0]; {
+		case c == '"' && len(token) > 1 && (found || strings.Contains(token, `\`)):
+			original = unquote(token)
 		case found && (c == '-' || '0' <= c && c <= '9'):
-			next = skipWord(text, i)
-			original = text[i:next]
+			original = token
 		}
-		if original != "" {
-			if masked := mask(original); masked != original {
-				w.WriteString(text[written:i])
-				writeString(w, masked)
-				written = next
-			}
+		if masked := mask(original); masked != original {
+			w.WriteString(text[written:i])
+			writeString(w, masked)
+			written = next
 		}
-		i = next
 	}
 	if written == 0 || !json.Valid([]byte(text)) { // masking must not make it valid
 		return text

@@ -112,15 +112,15 @@ func wantExactly(t *testing.T, c queryCase, got string, err *failure) {
 	}
 	var printed strings.Builder
 	printError(&printed, false, err)
-	want := badQuery("", c.Message, c.Hint, c.Expression, caret).fails("", false)
+	want := wrongQuery("", c.Message, c.Hint, c.Expression, caret).fails("", false)
 	if printed.String() != want.stderr {
 		t.Errorf("%s gives\n%s, want\n%s", c.Expression, &printed, want.stderr)
 	}
 }
 
-// badQuery is the error for a query; caret is the column below which it is, -1 if the query is not
+// wrongQuery is the error for a query; caret is the column below which it is, -1 if the query is not
 // shown.
-func badQuery(code, message, hint, expression string, caret int) wrong {
+func wrongQuery(code, message, hint, expression string, caret int) wrong {
 	message = "bad query: " + message
 	if caret >= 0 {
 		message += "\n  " + clean(expression) + "\n  " + strings.Repeat(" ", caret) + "^"
@@ -146,7 +146,11 @@ func TestAQueryIsShownUnlessItIsLongOrHoldsAKey(t *testing.T) {
 		{"`" + testKey + "`", "a literal must be JSON at character 1", -1},
 		{"whoami.MIC_a_x'CANARY[", "unterminated string at character 15", -1},
 	} {
-		w := badQuery("query.syntax", test.message, "", test.expression, test.caret)
+		hint := ""
+		if test.expression[0] == '`' {
+			hint = "put text between single quotes, as in 'shop'"
+		}
+		w := wrongQuery("query.syntax", test.message, hint, test.expression, test.caret)
 		s.wantError(w, "version", "--query", test.expression)
 	}
 }
@@ -166,13 +170,13 @@ func TestQueryIsCompiledBeforeAnythingIsDone(t *testing.T) {
 		{"version", "", "query.syntax", "unexpected end of the query", "", 0},
 		{"project list", "frobnicate(@)", "query.function", "unknown function", functions, 0},
 		{"env list", "abs(a,b)", "query.function",
-			"wrong number of arguments for abs(): 2, want 1", "", 0},
+			"wrong number of arguments: 2, want abs(number)", "", 0},
 		{"login --token " + testKey, "[::0]", "query.type",
-			"the step of a slice cannot be 0", "", 0},
+			"the step of a slice cannot be 0", "", 3},
 		{"logout", "map(a,b)", "query.type",
-			"map() got a value, want an expression such as &name", "", 4},
+			"map() got a value, want &expression", "", 4},
 	} {
-		w := badQuery(test.code, test.message, test.hint, test.expression, test.caret)
+		w := wrongQuery(test.code, test.message, test.hint, test.expression, test.caret)
 		s.wantError(w, append(strings.Fields(test.line), "--query", test.expression)...)
 		s.wantStored("")
 	}
@@ -207,7 +211,7 @@ func TestAQueryThatFailsLeavesStdoutEmpty(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, newFakeAPI(t))
 	s.stdin = testKey
-	w := badQuery("query.type", "abs() got object, want number", "", "abs(@)", 4)
+	w := wrongQuery("query.type", "abs() got object, want number", "", "abs(@)", 4)
 	s.wantError(w, "login", "--query", "abs(@)")
 	s.wantStored(testKey + "\n")
 	s.wantError(w, "whoami", "--quiet", "--query", "abs(@)")
@@ -246,16 +250,16 @@ func TestAResultIsBounded(t *testing.T) {
 	text := `"` + strings.Repeat("x", 1<<16) + `"`
 	// The bound is on bytes as they are printed: a character of 4 bytes may become 12.
 	large := `["` + strings.Repeat("x", 52<<20) + strings.Repeat("\U000e0001", 1<<20) + `"]`
-	for _, test := range []struct{ given, expression, want string }{
-		{text, double("[@,@]", "@"), "the result"},
-		{text, double("{a:@,b:@}", "@"), "the result"},
-		{text, double("[@,@]", "to_string(@)"), "the result of to_string()"},
-		{text, double("join('',[@,@])", "@"), "the result of join()"},
-		{large, "@", "the result"},
+	for _, test := range []struct{ given, expression string }{
+		{text, double("[@,@]", "@")},
+		{text, double("{a:@,b:@}", "@")},
+		{text, double("[@,@]", "to_string(@)")},
+		{text, double("join('',[@,@])", "@")},
+		{large, "@"},
 	} {
 		_, err := queried(test.given, test.expression)
 		if err == nil || err.code != codeQueryType ||
-			!strings.HasPrefix(err.message, "bad query: "+test.want+" is larger than 64 MiB") {
+			!strings.HasPrefix(err.message, "bad query: the result is larger than 64 MiB") {
 			t.Errorf("%s: %v", test.expression, err)
 		}
 	}
