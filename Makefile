@@ -80,7 +80,7 @@ audit: ## print what each file may touch, and who calls what is dangerous
 	@$(call quietly,MICROTICA_AUDIT=1 $(GO) test -count=1 -run '^TestAudit$$' -v .)
 
 mutate: ## break the program in hundreds of ways, and see that a test notices each
-	@$(call quietly,MICROTICA_MUTATE=1 $(GO) test -count=1 -timeout 60m -run '^TestMutate$$' -v .)
+	@MICROTICA_MUTATE=1 $(GO) test -count=1 -timeout 60m -run '^TestMutate$$'
 
 check: lint race static demo ## all that make test does not check, with small torture
 	@$(MAKE) --no-print-directory torture SIZE=small

@@ -124,7 +124,9 @@ func (a *app) readKey(ctx context.Context) (string, error) {
 	}
 	var got input
 	if tty != nil {
+		a.prompting.Store(tty)
 		got = tty.readHidden(ctx, start, func() { io.WriteString(a.stderr, prompt) })
+		a.prompting.Store(nil)
 		fmt.Fprintln(a.stderr)
 	} else {
 		select {

@@ -305,7 +305,7 @@ var untested = strings.Fields("audit policy mutate dist demo bench noquery")
 
 // mutantTests returns the names of the tests that mutants meet.
 func mutantTests() []string {
-	function := regexp.MustCompile(`(?m)^func ((Test|Fuzz)\w+)\(`)
+	function := regexp.MustCompile(`(?m)^func ((Test|Fuzz)\w+)\([tf] `)
 	var names []string
 	files, _ := filepath.Glob("*_test.go")
 	for _, name := range files {
@@ -347,7 +347,9 @@ func (r *mutationRun) run(tests []string, number int, limit time.Duration) (bool
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	reached, _ := os.ReadFile(filepath.Join(home, "reached"))
-	return err == nil, strings.Fields(string(reached))
+	numbers := strings.Fields(string(reached)) // from each process
+	slices.Sort(numbers)
+	return err == nil, slices.Compact(numbers)
 }
 
 // inParallel calls do for 0 to n-1, on all processors.
@@ -402,7 +404,7 @@ func (r *mutationRun) try(number int) {
 			}
 		}
 		if len(tests) > 0 && !m.killed {
-			passed, _ := r.run(tests, number, 20*time.Second+3*took)
+			passed, _ := r.run(tests, number, 20*time.Second+took)
 			m.killed = !passed
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -210,6 +211,9 @@ func TestNothingButTheStandardLibrary(t *testing.T) {
 	module, err := os.ReadFile("go.mod")
 	if want := "module microtica\n\ngo 1.24\n"; err != nil || string(module) != want {
 		t.Errorf("go.mod is %q (%v), want %q", module, err, want)
+	}
+	if _, err := os.Stat("go.sum"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("go.sum: %v, want none", err)
 	}
 	const format = "{{if not .Standard}}{{.ImportPath}}{{end}}"
 	out, err := exec.Command("go", "list", "-deps", "-test", "-f", format, ".").Output()

@@ -677,6 +677,23 @@ func TestPromptWhileOutputIsHeld(t *testing.T) {
 	}
 }
 
+// TestAnAbortedPromptRestoresTheTerminal is about a machine too busy for the prompt to end by itself
+// in time after a signal.
+func TestAnAbortedPromptRestoresTheTerminal(t *testing.T) {
+	t.Parallel()
+	p := newTerminal(t)
+	var a app
+	a.prompting.Store(openTerminal(p.slave))
+	must(t, a.prompting.Load().hide(func() {}))
+	if p.echo() {
+		t.Fatal("the echo is on")
+	}
+	a.lastWords(io.Discard, false, interrupted(15), func(int) {})
+	if !p.echo() {
+		t.Error("the echo is off after the last words")
+	}
+}
+
 // TestPromptWhoseTerminalGoesAway hangs up: the program ends, and nothing is stored. A terminal
 // that does not control the program sends no signal.
 func TestPromptWhoseTerminalGoesAway(t *testing.T) {

@@ -41,3 +41,6 @@ func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, as
 		return input{}
 	}
 }
+
+// restore does nothing: nothing was hidden.
+func (t *terminal) restore() {}

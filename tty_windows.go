@@ -53,13 +53,16 @@ func (t *terminal) setMode(mode uint32) error {
 	return nil
 }
 
+// restore discards unread input, and restores the console.
+func (t *terminal) restore() {
+	flushConsoleInputBuffer.Call(t.console)
+	t.setMode(t.mode)
+}
+
 // readHidden turns the echo off, calls ask and start, and returns what start's channel delivers, or
 // nothing once ctx ends. Before it returns, it discards unread input and restores the console.
 func (t *terminal) readHidden(ctx context.Context, start func() <-chan input, ask func()) input {
-	defer func() {
-		flushConsoleInputBuffer.Call(t.console)
-		t.setMode(t.mode)
-	}()
+	defer t.restore()
 	if err := t.setMode(t.mode&^echoInput | lineInput | processedInput); err != nil {
 		return input{err: cannotHide(err)}
 	}
