@@ -53,12 +53,13 @@ type app struct {
 	lookenv        func(string) (string, bool)
 	now            func() time.Time
 	after          func(time.Duration) <-chan time.Time
-	onTerminal     bool                     // stderr is a terminal
-	apiLimit       time.Duration            // for all API requests of one command
-	verifyLimit    time.Duration            // how long login tries the API before it saves the key unchecked
-	patience       time.Duration            // how long a request may take before a user at a terminal is told
-	ended          atomic.Bool              // the final error is being, or has been, printed
-	prompting      atomic.Pointer[terminal] // the terminal whose echo is off, or nil
+	onTerminal     bool          // stderr is a terminal
+	apiLimit       time.Duration // for all API requests of one command
+	verifyLimit    time.Duration // how long login tries the API before it saves the key unchecked
+	patience       time.Duration // how long a request may take before a user at a terminal is told
+	ended          atomic.Bool   // the final error is being, or has been, printed
+	// prompting is the terminal whose echo is off, or nil.
+	prompting atomic.Pointer[terminal]
 	// resultDue is the deadline for the result: nil before the first request and once there is one.
 	resultDue atomic.Pointer[time.Time]
 

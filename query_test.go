@@ -118,8 +118,8 @@ func wantExactly(t *testing.T, c queryCase, got string, err *failure) {
 	}
 }
 
-// wrongQuery is the error for a query; caret is the column below which it is, -1 if the query is not
-// shown.
+// wrongQuery is the error for a query; caret is the column below which it is, -1 if the query is
+// not shown.
 func wrongQuery(code, message, hint, expression string, caret int) wrong {
 	message = "bad query: " + message
 	if caret >= 0 {

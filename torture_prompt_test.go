@@ -677,8 +677,8 @@ func TestPromptWhileOutputIsHeld(t *testing.T) {
 	}
 }
 
-// TestAnAbortedPromptRestoresTheTerminal is about a machine too busy for the prompt to end by itself
-// in time after a signal.
+// TestAnAbortedPromptRestoresTheTerminal is about a machine too busy for the prompt to end by
+// itself in time after a signal.
 func TestAnAbortedPromptRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
 	p := newTerminal(t)
