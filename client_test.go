@@ -134,6 +134,7 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 		{otherKey, "", "", token, set},
 		{otherKey, "", "not a key", token, set},
 		{otherKey, "", testKey, token, "unset MICROTICA_TOKEN to use the saved key"},
+		{otherKey, "", " " + testKey + "\n\n", token, "unset MICROTICA_TOKEN to use the saved key"},
 		{otherKey, saved, testKey, token, set},
 		{"", saved, otherKey, file, setFile}, // the key that was rejected is the saved one
 		{"", "key.txt", "", file, setFile},

@@ -215,6 +215,16 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 			}
 		}
 	}
+	api, s := newUser(t)
+	longest := time.Duration(0)
+	for range 60 {
+		api.answer("/projects", inTurn(reply(429, ""), ok))
+		s.want(well, "project", "list", "--quiet")
+		longest = max(longest, slices.Max(s.waits))
+	}
+	if half := 562 * time.Millisecond; longest <= half {
+		t.Errorf("of 60 waits, the longest is %v, want one above %v", longest, half)
+	}
 }
 
 // retryAfterNow is what the clock says when a Retry-After comes.

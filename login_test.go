@@ -178,6 +178,10 @@ func TestTypedLine(t *testing.T) {
 			t.Errorf("%.40q is read as %.40q, %v", test.typed, got, err)
 		}
 	}
+	failing := io.MultiReader(strings.NewReader("ke"), iotest.ErrReader(io.ErrNoProgress))
+	if got, err := readTypedLine(failing); got != "" || err != io.ErrNoProgress {
+		t.Errorf("a read that fails gives %q, %v", got, err)
+	}
 }
 
 // TestLoginPrintsJSON covers the result for scripts, verified and not.

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/constant"
@@ -287,7 +288,7 @@ func newMutationRun(t *testing.T, count int, seed uint64) *mutationRun {
 	must(t, err)
 	// The first file in order: what mutants read must be initialized before what they change.
 	source["a_mutants.go"] = strings.TrimPrefix(string(support), "//go:build ignore\n")
-	must(t, copyPackage(r.dir, source))
+	must(t, copyPackage(r.dir, source), os.Chmod(filepath.Dir(r.dir), 0o755))
 	build := exec.Command("go", "test", "-c", "-vet=off", "-o", "mutated.test", ".")
 	build.Dir = r.dir
 	if out, err := build.CombinedOutput(); err != nil {
@@ -329,10 +330,9 @@ func (r *mutationRun) run(tests []string, number int, limit time.Duration) (bool
 	}
 	defer os.RemoveAll(home)
 	executable := filepath.Join(home, "mutated.test")
-	err = os.Link(filepath.Join(r.dir, "mutated.test"), executable)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(home, "chosen"), []byte(strconv.Itoa(number)), 0o600)
-	}
+	err = errors.Join(os.Link(filepath.Join(r.dir, "mutated.test"), executable),
+		os.WriteFile(filepath.Join(home, "chosen"), []byte(strconv.Itoa(number)), 0o644),
+		os.Chmod(home, 0o755)) // some tests run as another user
 	if err != nil {
 		panic(err)
 	}
@@ -377,7 +377,7 @@ func (r *mutationRun) cover(t *testing.T, tests []string) {
 		lock.Lock()
 		defer lock.Unlock()
 		if !passed {
-			t.Logf("%s fails without a mutant, and is left out", tests[i])
+			fmt.Printf("%s fails without a mutant, and is left out\n", tests[i])
 			return
 		}
 		r.took[tests[i]] = time.Since(began)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"strings"
 	"testing"
@@ -39,8 +40,9 @@ func TestTablesAlignByDisplayWidth(t *testing.T) {
 			"ID   NAME\né    a\nxyz  b\nx\u0300\u20dd    c\n"},
 		// An emoji takes two however it is composed.
 		{`[{"id":"🚀","name":"a"},{"id":"👩‍👩‍👧","name":"b"},{"id":"❤️","name":"c"},
-			{"id":"👍🏽","name":"d"},{"id":"🇨🇭","name":"e"},{"id":"abc","name":"f"}]`,
-			"ID   NAME\n🚀   a\n👩‍👩‍👧   b\n❤️   c\n👍🏽   d\n🇨🇭   e\nabc  f\n"},
+			{"id":"👍🏻","name":"d"},{"id":"👍🏿","name":"d"},{"id":"🇨🇭","name":"e"},
+			{"id":"abc","name":"f"}]`,
+			"ID   NAME\n🚀   a\n👩‍👩‍👧   b\n❤️   c\n👍🏻   d\n👍🏿   d\n🇨🇭   e\nabc  f\n"},
 		// A cell of more than 60 columns widens none, one of 60 does.
 		{`[{"id":"` + longCell + `","name":"a"},{"id":"12345","name":"b"}]`,
 			"ID     NAME\n" + longCell + "  a\n12345  b\n"},
@@ -53,6 +55,22 @@ func TestTablesAlignByDisplayWidth(t *testing.T) {
 		{`[{"id":"1","n\u0061me":"a","\u0069d":"2"}]`, "ID  NAME\n2   a\n"},
 	} {
 		wantList(t, test.body, result{test.want, "", 0})
+	}
+}
+
+// TestTheWideRunesAreUnicodes holds the table to what was made of EastAsianWidth.txt of Unicode 16:
+// how many runes it has, and their checksum.
+func TestTheWideRunesAreUnicodes(t *testing.T) {
+	t.Parallel()
+	count, sum := 0, crc32.NewIEEE()
+	for r := range rune(unicode.MaxRune + 1) {
+		if unicode.Is(wide, r) {
+			count++
+			fmt.Fprintln(sum, r)
+		}
+	}
+	if count != 183170 || sum.Sum32() != 0xa592e238 {
+		t.Errorf("there are %d of them, with the checksum %#x", count, sum.Sum32())
 	}
 }
 
