@@ -137,7 +137,9 @@ func TestHelpHoldsTheTables(t *testing.T) {
 		line := fmt.Sprintf("%-5d  %s\n", status, meaning)
 		holds("", line)
 		for _, c := range commands() {
-			highest := map[string]int{"login": 3, "logout": 2, "completion": 2, "version": 2, "help": 2}
+			highest := map[string]int{
+				"login": 3, "logout": 2, "completion": 2, "version": 2, "help": 2,
+			}
 			want := status <= cmp.Or(highest[c.name], 6)
 			if got := strings.Contains(helpPage(t, c.name), line); got != want {
 				t.Errorf("help %s holds status %d: %v", c.name, status, got)
