@@ -182,4 +182,8 @@ func TestAWriteErrorFailsTheCommand(t *testing.T) {
 		s.wantError(wrong{"output.write", "cannot write to stdout: no space left on device", "", 0},
 			strings.Fields(line)...)
 	}
+	api.answer("/projects", reply(200, "[]"))
+	s.output = &fullDisk{0}
+	s.wantError(wrong{"output.write", "cannot write to stdout: no space left on device", "", 0},
+		"project", "list")
 }
