@@ -132,7 +132,9 @@ func TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty(t *testing.T) {
 	} {
 		s := newShell(t, nil).with(test.variables...)
 		message := "no API key: " + test.why + ", and none is saved in " + s.credentials()
-		s.wantError(wrong{"auth.missing", message, test.hint, 0}, "project", "list")
+		for _, line := range []string{"whoami", "project list", "env list --project a", "api me"} {
+			s.wantError(wrong{"auth.missing", message, test.hint, 0}, strings.Fields(line)...)
+		}
 	}
 }
 

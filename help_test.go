@@ -133,6 +133,9 @@ func TestHelpHoldsTheTables(t *testing.T) {
 		}
 		holds("errors", line+"\n")
 	}
+	for _, c := range commands() {
+		holds(c.name, "--json ")
+	}
 	for status, meaning := range statuses {
 		line := fmt.Sprintf("%-5d  %s\n", status, meaning)
 		holds("", line)

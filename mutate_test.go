@@ -332,7 +332,9 @@ func (r *mutationRun) run(tests []string, number int, limit time.Duration) (bool
 	executable := filepath.Join(home, "mutated.test")
 	err = errors.Join(os.Link(filepath.Join(r.dir, "mutated.test"), executable),
 		os.WriteFile(filepath.Join(home, "chosen"), []byte(strconv.Itoa(number)), 0o644),
-		os.Chmod(home, 0o755)) // some tests run as another user
+		os.WriteFile(filepath.Join(home, "reached"), nil, 0o644),
+		os.Chmod(home, 0o755), // some tests run as another user
+		os.Chmod(filepath.Join(home, "reached"), 0o666))
 	if err != nil {
 		panic(err)
 	}
