@@ -82,7 +82,7 @@ func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
 	return k, source, err
 }
 
-// warnAll prints warnings about the stored key, held back until the result was printed.
+// warnAll prints warnings about the stored key. They are held back until the result is printed.
 func (a *app) warnAll(warnings []string) {
 	for _, text := range warnings {
 		a.warn("key.stored", "%s", text)
