@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -25,7 +24,7 @@ type bench struct {
 	bare    string // a Go program that does the request and nothing else
 }
 
-// pairing is what to run in turn, and what must hold of it. A bound of 0 is none.
+// pairing is what to run in turn, and the bounds that must hold; 0 for none.
 type pairing struct {
 	args      string   // of the program
 	other     string   // a command line; CURL, BARE and URL stand for what requests the list
@@ -69,7 +68,7 @@ func (b *bench) holds(name string, value, bound float64) string {
 	return fmt.Sprintf("   at most %.2f: DOES NOT HOLD", bound)
 }
 
-// compare runs both sides so many times, and prints the medians of what they take, and of the
+// compare runs both sides in that many pairs, and prints the medians of what they take, and of the
 // ratios.
 func (b *bench) compare(api *fakeAPI, pairs int, c pairing) {
 	b.t.Helper()
@@ -154,7 +153,7 @@ func (c *farConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// plain compares what the program does over http, at last with 23 MB of projects.
+// plain compares what the program does over http, with up to 23 MB of projects.
 func (b *bench) plain() {
 	for _, group := range []struct {
 		projects, pairs int
@@ -193,13 +192,13 @@ func (b *bench) plain() {
 }
 
 // secure compares whoami over https, with one CA and with the system's trust store, and shows that
-// that is read while the connection is made.
+// the store is read while the connection is made.
 func (b *bench) secure() {
 	ca := newAuthority(b.t)
-	near := newSecureAPI(b.t, &tls.Config{Certificates: []tls.Certificate{ca.good()}})
+	near := newSecureAPI(b.t, with(ca.good()))
 	far := unstartedFakeAPI()
 	far.Listener = farListener{far.Listener}
-	startSecure(b.t, far, &tls.Config{Certificates: []tls.Certificate{ca.good()}})
+	startSecure(b.t, far, with(ca.good()))
 	// Without SSL_CERT_DIR, the system's directory would be read too.
 	one := []string{"SSL_CERT_FILE=" + ca.file, "SSL_CERT_DIR=/none"}
 	b.compare(near, 41, pairing{"whoami", "CURL URL --cacert " + ca.file, one, 0.60, 0.60, 0})

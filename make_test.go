@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -21,7 +20,7 @@ type workshop struct {
 func newWorkshop(t *testing.T, tools ...string) *workshop {
 	t.Helper()
 	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil || runtime.GOOS == "windows" {
+		if _, err := exec.LookPath(tool); err != nil || onWindows {
 			t.Skipf("there is no %s here, or its shell has other paths than Go", tool)
 		}
 	}

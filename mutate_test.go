@@ -27,13 +27,13 @@ import (
 	"time"
 )
 
-// A mutation run breaks the program in many small ways, one at a time, and looks whether a test
+// A mutation run breaks the program in many small ways, one at a time, and checks whether a test
 // notices. All mutants are compiled into one copy of the package, and a file chooses one of them. A
 // first pass runs each test alone to learn which mutants it reaches. Then each mutant meets the
 // tests that reach it: the quick ones, and if it survives those, the slow ones.
 
-// mutant is one small change to some bytes of the source. They give way to code that does the same
-// unless this mutant is chosen.
+// mutant is one small change to some bytes of the source. They are replaced by code that does the
+// same unless this mutant is chosen.
 type mutant struct {
 	at     gotoken.Position // of the first byte
 	end    int              // the offset of the last, plus one
@@ -111,7 +111,7 @@ func (m *mutator) source(n ast.Node) string {
 	return m.text[fileSet.Position(n.Pos()).Offset:fileSet.Position(n.End()).Offset]
 }
 
-// add adds the mutant that puts code in the place of n.
+// add adds the mutant that replaces n with code.
 func (m *mutator) add(n ast.Node, what, code string) {
 	m.all = append(m.all, &mutant{
 		at:   fileSet.Position(n.Pos()),
@@ -241,7 +241,7 @@ func (m *mutator) returns(s *ast.ReturnStmt) {
 }
 
 // drawMutants returns count mutants of the files that are compiled here, drawn by seed, and more
-// where a file would have less than five. They are in order, and do not overlap.
+// where a file would have fewer than five. They are in order, and do not overlap.
 func drawMutants(t testing.TB, source map[string]string, count int, seed uint64) []*mutant {
 	p := compile(t, source, runtime.GOOS)
 	var all, drawn []*mutant

@@ -19,9 +19,7 @@ func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 	}
 	blocked := program{env: s.environ(), stderr: fullPipe(t), measured: true}
 	r, err := blocked.start(t, line...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if got := r.wait(); got.code != 1 || r.peak > worstPeak {
 		t.Errorf("with a blocked stderr: exit %d, %d MiB", got.code, r.peak>>20)
 	}

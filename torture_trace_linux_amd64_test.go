@@ -210,9 +210,7 @@ var saveScenes = []saveScene{
 func traceSave(t *testing.T, dir string, scene saveScene, p plan) *tracedLogin {
 	t.Helper()
 	home, err := os.MkdirTemp(dir, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer os.RemoveAll(home)
 	s := shellIn(t, home)
 	if scene.old != "" {
@@ -227,9 +225,7 @@ func traceSave(t *testing.T, dir string, scene saveScene, p plan) *tracedLogin {
 	if err != nil && p == (plan{}) {
 		t.Skipf("the program cannot be traced here: %v", err)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	where := fmt.Sprintf("%s, %+v", scene.name, p)
 	left, _ := filepath.Glob(filepath.Join(home, ".microtica", temporary+"*"))
 	for _, path := range left { // a call cannot fail and its remedy too
