@@ -16,7 +16,7 @@ import (
 )
 
 // bench times whole processes: the program, and what a user would run instead, in turn, so that the
-// ratios hold on a machine whose speed drifts. It fails where a bound is exceeded.
+// ratios hold on a machine whose speed drifts. It fails if a bound is exceeded.
 type bench struct {
 	t       *testing.T
 	dir     string

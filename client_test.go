@@ -18,7 +18,8 @@ type failing struct {
 }
 
 // failures are statuses, and the error for each, if the message is "because". The first row that
-// fits applies. STATUS stands for the number, WHAT for what was asked for, HOST for the API's.
+// fits applies. STATUS stands for the number, WHAT for what was asked for, HOST for the API's
+// address.
 var failures = []failing{
 	{"", 401, 401, 1, wrong{"auth.rejected",
 		"the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401): because",
@@ -160,8 +161,8 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 	}
 }
 
-// redirectPlaces are values of Location, and where messages say that they lead. NEAR and FAR are
-// servers that must hear nothing, API is the API itself, KEY the key.
+// redirectPlaces are values of Location, and what messages say of each. NEAR and FAR are servers
+// that must hear nothing, API is the API itself, KEY the key.
 var redirectPlaces = []struct{ location, says string }{
 	{"http://NEAR/gateway/v1/projects", "to NEAR"},
 	{"https://FAR", "to FAR"},

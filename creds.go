@@ -603,7 +603,7 @@ func writeSynced(path, text string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// syncDirectory waits until changes to dir are on the disk, where the system can do that.
+// syncDirectory waits until changes to dir are on the disk, if the system can do that.
 func syncDirectory(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -70,7 +70,7 @@ func TestADirectoryThatCannotBeSyncedIsNotAnError(t *testing.T) {
 	}
 }
 
-// TestALinkToItselfIsNamed stands for the system errors that have no hint of their own.
+// TestALinkToItselfIsNamed covers a system error that has no hint of its own.
 func TestALinkToItselfIsNamed(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save("")

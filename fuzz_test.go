@@ -149,7 +149,7 @@ func FuzzAPIURL(f *testing.F) {
 	})
 }
 
-// FuzzRetryAfter holds what the API asks to wait to what can be waited.
+// FuzzRetryAfter holds the wait that the API asks for to what is possible.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{
 		"", "0", "30", "31", "-1", "+1", "1.5", " 2", "10000000000", "99999999999999999999",

@@ -317,13 +317,7 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	}
 }
 
-// timeout is the error for an answer that does not come within the shell's limit of 0.2 s.
-func timeout(host string) wrong {
-	return wrong{"network.timeout", "no answer from " + host + " after 0.2 s",
-		"check the network, or try again later", 0}
-}
-
-// TestLoginWaitsForBothRequestsTogether is about a slow API: the key is saved, unchecked. The note
+// TestLoginWaitsForBothRequestsTogether has a slow API: the key is saved, unchecked. The note
 // at a terminal names login's own limit.
 func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	t.Parallel()
@@ -477,8 +471,7 @@ func dripping(head, text string) func(net.Conn) {
 	})
 }
 
-// failingServer is a server that fails in its own way, and the error for it, with HOST for where it
-// listens.
+// failingServer is a server that fails, and the error for it, with HOST for the server's address.
 type failingServer struct {
 	name  string
 	serve func(net.Conn)
@@ -493,7 +486,9 @@ func failingServers() []failingServer {
 		return badAnswer("HOST", fmt.Sprintf("its status is unexpected (HTTP %d)", n), n)
 	}
 	noTLS := func(why string) wrong { return insecure("HOST", why, tlsHint) }
-	late, tooLarge, long := timeout("HOST"), bad("it is larger than 32 MiB"), blanks(33<<20)
+	late := wrong{"network.timeout", "no answer from HOST after 0.2 s",
+		"check the network, or try again later", 0}
+	tooLarge, long := bad("it is larger than 32 MiB"), blanks(33<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
 	return []failingServer{
 		{"no content", answering("HTTP/1.1 204 No Content\r\n\r\n"), bad(notJSON)},
@@ -893,7 +888,7 @@ func TestASignalEndsARequest(t *testing.T) {
 			n := min(int(requests.Add(1)), len(test.answers))
 			io.WriteString(conn, test.answers[n-1])
 			if n == len(test.answers) {
-				time.Sleep(20 * time.Millisecond) // until what was sent has come
+				time.Sleep(20 * time.Millisecond) // until the answer has arrived
 				cancel(interrupted(int(syscall.SIGTERM)))
 				silent(conn)
 			}

@@ -89,7 +89,7 @@ func (a *app) warnAll(warnings []string) {
 	}
 }
 
-// loginFromFile is the hint where a key cannot be typed.
+// loginFromFile is the hint if a key cannot be typed.
 const loginFromFile = "run 'microtica login < FILE' with a file that holds the key"
 
 // input is what was read from stdin.

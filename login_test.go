@@ -201,8 +201,7 @@ func TestResultsComeBeforeTheirNotes(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
 	api.answer("/projects", reply(500, `{"message":"down"}`))
-	const unchecked = "warning: the key was not checked: the API failed (HTTP 500): down; " +
-		"run 'microtica whoami' later\n"
+	warning := "warning: " + unchecked("the API failed (HTTP 500): down") + "\n"
 	for _, test := range []struct{ token, file, variable string }{
 		{otherKey, "/nowhere", "MICROTICA_TOKEN"},
 		{"", "/nowhere", "MICROTICA_TOKEN_FILE"},
@@ -216,7 +215,7 @@ func TestResultsComeBeforeTheirNotes(t *testing.T) {
 			supplies = "warning: " + test.variable + " is set and still supplies a key\n"
 		}
 		for _, step := range []struct{ command, want string }{
-			{"login", s.saves().stdout + unchecked + overrides},
+			{"login", s.saves().stdout + warning + overrides},
 			{"logout", s.removes().stdout + stillValid + supplies},
 			{"logout", "No API key was saved in " + s.credentials() + "\n" + supplies},
 		} {
@@ -248,7 +247,7 @@ func TestNotesFollowAResultThatCannotBeWritten(t *testing.T) {
 	s.wantStored("")
 }
 
-// TestLoginLooksAtTheURLBeforeStdin holds the order: nobody is asked for a key that cannot be used.
+// TestLoginLooksAtTheURLBeforeStdin checks that nobody is asked for a key that cannot be used.
 func TestLoginLooksAtTheURLBeforeStdin(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).with("MICROTICA_API_URL", "http://api.example")
@@ -316,7 +315,7 @@ func TestLogoutRemovesAllThatItCanAndNamesTheRest(t *testing.T) {
 	s.save("mine")
 	plant(t, dir, s.now, map[string]time.Duration{temporary + "b": 0})
 	s.wantError(wrong{"file.write", "cannot remove " + s.credentials() +
-		": it holds something other than an API key; " + first + "; " + second,
+		": " + notAKey + "; " + first + "; " + second,
 		"move " + s.credentials() + " away and try again", 0}, "logout")
 	wantNames(t, dir, temporary+"a "+temporary+"c credentials")
 }

@@ -320,9 +320,9 @@ func mutantTests() []string {
 	return names
 }
 
-// run runs tests on the copy with the given mutant, 0 for none, and returns whether they pass
-// within the limit, and the numbers of the mutants reached if none is chosen. What else a broken
-// program can do is bounded: memory, the size of files, and where its home is.
+// run runs tests on the copy with the given mutant, 0 for none. It reports whether they pass within
+// the limit, and returns the numbers of the mutants reached if none is chosen. What else a broken
+// program can do is bounded: by limits on memory and the size of files, and a home of its own.
 func (r *mutationRun) run(tests []string, number int, limit time.Duration) (bool, []string) {
 	home, err := os.MkdirTemp(r.dir, "home-")
 	if err != nil {
@@ -392,7 +392,7 @@ func (r *mutationRun) cover(t *testing.T, tests []string) {
 // try lets a mutant meet the tests that reach it, and notes whether one kills it.
 func (r *mutationRun) try(number int) {
 	const quick = 2 * time.Second // how long a test may take to be among those that come first
-	const slow = 10 * time.Second // what takes longer, as floods of memory do, does not take part
+	const slow = 10 * time.Second // longer tests, such as floods of memory, are left out
 	m := r.mutants[number-1]
 	for _, first := range []bool{true, false} {
 		var tests []string

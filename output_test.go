@@ -117,7 +117,7 @@ func TestCleanLeavesNothingThatActsOnATerminal(t *testing.T) {
 	}
 }
 
-// TestRawPrintsForAShell covers what --raw prints, and what it refuses so that no script goes on
+// TestRawPrintsForAShell covers what --raw prints, and what it refuses so that no script continues
 // with nothing.
 func TestRawPrintsForAShell(t *testing.T) {
 	t.Parallel()

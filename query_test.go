@@ -185,7 +185,7 @@ func TestQueryIsCompiledBeforeAnythingIsDone(t *testing.T) {
 	}
 }
 
-// TestQueryWorksOnEveryCommandsJSON also holds that @ is what --json prints.
+// TestQueryWorksOnEveryCommandsJSON also checks that @ is what --json prints.
 func TestQueryWorksOnEveryCommandsJSON(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, newFakeAPI(t)).with("MICROTICA_PROJECT_ID", "5f1c")
@@ -206,7 +206,7 @@ func TestQueryWorksOnEveryCommandsJSON(t *testing.T) {
 	}
 }
 
-// TestAQueryThatFailsLeavesStdoutEmpty also holds that what login and logout did stays done.
+// TestAQueryThatFailsLeavesStdoutEmpty also checks that what login and logout did stays done.
 func TestAQueryThatFailsLeavesStdoutEmpty(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, newFakeAPI(t))

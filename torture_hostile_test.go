@@ -60,17 +60,17 @@ var largeAnswers = []hostileServer{
 	{"empty objects as JSON", filling("200 OK", "[{}", ",{}", "]"), 0, "project list --json"},
 	{"a long name", filling("200 OK", `[{"id":"a","name":"`, "x", `"}]`), 0, ""},
 	{"a long name that is not UTF-8", filling("200 OK", `[{"name":"`, "\xff", `"}]`), 0, ""},
-	{"a long name of controls", filling("200 OK", `[{"name":"`, `\u001b`, `"}]`), 0, ""},
+	{"a long name of control characters", filling("200 OK", `[{"name":"`, `\u001b`, `"}]`), 0, ""},
 	{"a long name as JSON", filling("200 OK", `[{"name":"`, "\xff", `"}]`), 0,
 		"project list --json"},
-	{"a long name of keys", filling("200 OK", `[{"name":"`, testKey, `"}]`), 0, ""},
+	{"a name that repeats the key", filling("200 OK", `[{"name":"`, testKey, `"}]`), 0, ""},
 	{"a long id among many", func(conn net.Conn) {
 		long := `[{"id":"` + strings.Repeat("x", 8<<20) + `"}`
 		filling("200 OK", long, `,{"id":"y","name":"z"}`, "]")(conn)
 	}, 0, ""},
 	{"a message that is not UTF-8", filling("400 No", `{"message":"`, "\xff", `"}`), 4, ""},
-	{"a message of controls", filling("500 No", `{"message":"`, `\u202e`, `"}`), 6, ""},
-	{"a message of keys", filling("400 No", `{"message":"`, testKey, `"}`), 4, ""},
+	{"a message of control characters", filling("500 No", `{"message":"`, `\u202e`, `"}`), 6, ""},
+	{"a message that repeats the key", filling("400 No", `{"message":"`, testKey, `"}`), 4, ""},
 	{"a message to login", filling("401 No", `{"message":"`, "\xff", `"}`), 3, "login"},
 	{"a message to whoami", filling("401 No", `{"message":"`, "\xff", `"}`), 3, "whoami"},
 }

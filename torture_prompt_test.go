@@ -115,8 +115,8 @@ func (p *pseudoTerminal) change(edit func(*syscall.Termios)) (before syscall.Ter
 	return before
 }
 
-// wantNothingPending fails the test if typed text waits for whoever reads the terminal next, a
-// shell say.
+// wantNothingPending fails the test if typed text is left for the next reader of the terminal, such
+// as a shell.
 func (p *pseudoTerminal) wantNothingPending() {
 	p.t.Helper()
 	var count int32
@@ -632,7 +632,7 @@ func TestPromptThatNobodySees(t *testing.T) {
 	}
 }
 
-// TestPromptThenVerify holds what Ctrl-C and Ctrl-Z do after the prompt, while the key is being
+// TestPromptThenVerify checks what Ctrl-C and Ctrl-Z do after the prompt, while the key is being
 // checked: the terminal has long been restored.
 func TestPromptThenVerify(t *testing.T) {
 	t.Parallel()
@@ -670,7 +670,7 @@ func TestPromptWhileOutputIsHeld(t *testing.T) {
 	}
 }
 
-// TestAnAbortedPromptRestoresTheTerminal is about a machine too busy for the prompt to end by
+// TestAnAbortedPromptRestoresTheTerminal stands for a machine too busy for the prompt to end by
 // itself in time after a signal.
 func TestAnAbortedPromptRestoresTheTerminal(t *testing.T) {
 	t.Parallel()

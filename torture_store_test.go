@@ -16,7 +16,7 @@ const thirdKey = "mic_th1rd_key0of0a0later0login"
 
 // checkStore checks what a login that was killed or failed left in a home directory: the old key or
 // the new one, whole, for its user alone, and nothing that a later login does not sweep. It returns
-// what was stored, "" if there was no file, which is right where old is "".
+// what was stored, "" if there was no file, which is right if old is "".
 func checkStore(t *testing.T, where, home, old, saved string) string {
 	t.Helper()
 	s := shellIn(t, home)

@@ -17,7 +17,7 @@ var hostile = []*unicode.RangeTable{
 }
 
 // hostileRunes returns all of them or, with small numbers, those that mean something and some of
-// those that only may, one day. (TestCleanLeavesNothingThatActsOnATerminal holds how each is
+// those that only may, one day. (TestCleanLeavesNothingThatActsOnATerminal checks how each is
 // shown.)
 func hostileRunes() (runes []rune) {
 	for r := range rune(unicode.MaxRune + 1) {

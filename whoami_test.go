@@ -43,7 +43,7 @@ type answerRow struct {
 	want         wrong  // empty if the key works
 }
 
-// answerRows returns what an API at host may say of a key. SOURCE stands for where that is from.
+// answerRows returns what an API at host may say of a key. SOURCE stands for the source of the key.
 func answerRows(host string) []answerRow {
 	const no = `{"message":"no"}`
 	const busy = "the API failed (HTTP 503): no"
