@@ -317,8 +317,8 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	}
 }
 
-// TestLoginWaitsForBothRequestsTogether has a slow API: the key is saved, unchecked. The note
-// at a terminal names login's own limit.
+// TestLoginWaitsForBothRequestsTogether has a slow API: the key is saved, unchecked. The note at
+// a terminal names login's own limit.
 func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)

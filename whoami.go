@@ -26,7 +26,7 @@ func runWhoami(ctx context.Context, a *app) error {
 	case keyRejected:
 		accepted = false
 	}
-	// Success, or an error that only the API's own answer can mean, not that of another server.
+	// Success, and the errors that only an answer of the API itself can be.
 	reached := slices.Contains([]*code{nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused,
 		codeAPIRateLimited, codeAPIServer}, codeOf(check.err))
 	report := newObject(
