@@ -78,7 +78,7 @@ func audit(t testing.TB, source map[string]string, systems []string) facts {
 	return f
 }
 
-var known struct {
+var audited struct {
 	sync.Once
 	facts
 }
@@ -86,8 +86,8 @@ var known struct {
 // programFacts returns the facts about the program on all systems.
 func programFacts(t testing.TB) facts {
 	t.Helper()
-	known.Do(func() { known.facts = audit(t, programSource(t), systems) })
-	return known.facts
+	audited.Do(func() { audited.facts = audit(t, programSource(t), systems) })
+	return audited.facts
 }
 
 // danger is one of the dangers, and what its name means.

@@ -76,7 +76,7 @@ func (b *bench) compare(api *fakeAPI, pairs int, c pairing) {
 	ours := b.program + " " + c.args
 	other := strings.NewReplacer("CURL", "curl -s -H 'X-Microtica-Api-Key: "+testKey+"'",
 		"BARE", b.bare, "URL", api.base()+"/projects").Replace(c.other)
-	var times [2]struct{ ours, other, ratios []float64 }
+	var took [2]struct{ ours, other, ratios []float64 }
 	for pair := range pairs + 1 {
 		cpu, wall, _ := b.run(ours, env)
 		otherCPU, otherWall, _ := b.run(other, env)
@@ -84,17 +84,17 @@ func (b *bench) compare(api *fakeAPI, pairs int, c pairing) {
 			continue
 		}
 		for i, both := range [][2]float64{{cpu, otherCPU}, {wall, otherWall}} {
-			times[i].ours = append(times[i].ours, both[0])
-			times[i].other = append(times[i].other, both[1])
-			times[i].ratios = append(times[i].ratios, both[0]/both[1])
+			took[i].ours = append(took[i].ours, both[0])
+			took[i].other = append(took[i].other, both[1])
+			took[i].ratios = append(took[i].ratios, both[0]/both[1])
 		}
 	}
 	name := c.args + " against " + c.other
 	fmt.Printf("%s (%d pairs)\n", name, pairs)
 	for i, kind := range []string{"CPU", "wall"} {
-		ratio := median(times[i].ratios)
+		ratio := median(took[i].ratios)
 		fmt.Printf("  %-12s %8.1f ms against %8.1f ms  ratio %.2f%s\n",
-			kind, median(times[i].ours), median(times[i].other), ratio,
+			kind, median(took[i].ours), median(took[i].other), ratio,
 			b.holds(name+", "+kind, ratio, []float64{c.cpu, c.wall}[i]))
 	}
 	if _, err := exec.LookPath("/usr/bin/time"); err != nil || c.peak == 0 {

@@ -290,7 +290,7 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	api := newFakeAPI(t)
 	api.answer("/projects", after(400*time.Millisecond, reply(403, "")))
 	api.answer("/me", after(400*time.Millisecond, reply(200, meBody)))
-	const soon = 20 * time.Millisecond
+	const impatient = 20 * time.Millisecond
 	notes := func(asJSON bool) string {
 		wait := "waiting for " + api.host() + ", 10 s at most"
 		return notice("note", "api.wait", wait, asJSON) +
@@ -303,11 +303,11 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 		patience   time.Duration
 		stderr     string
 	}{
-		{"whoami", true, soon, notes(false)},
-		{"whoami --json", true, soon, notes(true)},
-		{"whoami --quiet", true, soon, ""},
+		{"whoami", true, impatient, notes(false)},
+		{"whoami --json", true, impatient, notes(true)},
+		{"whoami --quiet", true, impatient, ""},
 		{"whoami", true, time.Minute, unsaid},
-		{"whoami", false, soon, unsaid},
+		{"whoami", false, impatient, unsaid},
 	} {
 		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 		s.onTerminal, s.patience = test.onTerminal, test.patience
@@ -478,9 +478,9 @@ type failingServer struct {
 	want  wrong
 }
 
-// failingServers send bytes that no server should send, do not speak TLS where they should, or do
-// not end their answers. (The torture suite has endless ones.)
-func failingServers() []failingServer {
+// failingServers returns servers that send bytes that no server should send, or do not end their
+// answers, and those that should speak TLS and do not. (The torture suite has endless ones.)
+func failingServers() (plain, secure []failingServer) {
 	bad := func(why string) wrong { return badAnswer("HOST", why, 0) }
 	status := func(n int) wrong {
 		return badAnswer("HOST", fmt.Sprintf("its status is unexpected (HTTP %d)", n), n)
@@ -490,7 +490,7 @@ func failingServers() []failingServer {
 		"check the network, or try again later", 0}
 	tooLarge, long := bad("it is larger than 32 MiB"), blanks(33<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
-	return []failingServer{
+	plain = []failingServer{
 		{"no content", answering("HTTP/1.1 204 No Content\r\n\r\n"), bad(notJSON)},
 		{"gzip unasked", answering(okLine + "Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00"),
 			bad(notJSON)},
@@ -512,20 +512,22 @@ func failingServers() []failingServer {
 		{"a switch of protocols", beginning("HTTP/1.1 101 Switching Protocols\r\n"+
 			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", silent), status(101)},
 
+		{"silence", silent, late},
+		{"silence after the body", beginning(okLine+"\r\n"+projectsBody, silent), late},
+		{"a head that drips", dripping(okLine+"X: ", "x"), late},
+		{"a body that drips", dripping(okLine+"\r\n[", " "), late},
+		{"hints that drip", dripping("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
+	}
+	secure = []failingServer{
 		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), noTLS(notTLS)},
 		{"noise", endless(handshake + "\xff\xff\x1b"), noTLS(notTLS)},
 		{"a hang-up", hello, noTLS(hungUp)},
 		{"a hang-up within the handshake", afterHello(handshake + "\x00\x64\x02"),
 			noTLS(hungUp)},
 		{"an alert", afterHello(alert), noTLS("tls: handshake failure")},
-
-		{"silence", silent, late},
-		{"silence instead of TLS", silent, late},
-		{"silence after the body", beginning(okLine+"\r\n"+projectsBody, silent), late},
-		{"a head that drips", dripping(okLine+"X: ", "x"), late},
-		{"a body that drips", dripping(okLine+"\r\n[", " "), late},
-		{"hints that drip", dripping("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
+		{"silence before the handshake", silent, late},
 	}
+	return plain, secure
 }
 
 func blanks(n int) string { return strings.Repeat(" ", n) }
@@ -534,10 +536,11 @@ func blanks(n int) string { return strings.Repeat(" ", n) }
 // again, and neither is what took all the time or what cannot be trusted.
 func TestAServerThatFailsIsAskedOnce(t *testing.T) {
 	t.Parallel()
-	for _, test := range failingServers() {
+	plain, secure := failingServers()
+	for i, test := range slices.Concat(plain, secure) {
 		server := newRawServer(t, test.serve)
 		s := newRawShell(t, server)
-		if test.want.code == "network.tls" || strings.HasSuffix(test.name, "TLS") {
+		if i >= len(plain) {
 			s.with("MICROTICA_API_URL", "https://"+server.host)
 		}
 		if test.want.code == "network.timeout" {

@@ -140,10 +140,10 @@ func (p *pseudoTerminal) waitFor(what string, is func() bool) {
 	p.t.Fatalf("no sign of %s; on the screen: %q", what, p.shown())
 }
 
-// waitForText waits until the screen shows text that many times.
-func (p *pseudoTerminal) waitForText(text string, times int) {
+// waitForText waits until the screen shows text n times.
+func (p *pseudoTerminal) waitForText(text string, n int) {
 	p.t.Helper()
-	p.waitFor(text, func() bool { return strings.Count(p.shown(), text) >= times })
+	p.waitFor(text, func() bool { return strings.Count(p.shown(), text) >= n })
 }
 
 // waitForPrompt waits for the prompt of that number.
@@ -450,13 +450,13 @@ func (p *pseudoTerminal) waitForShell() {
 	})
 }
 
-// waitForJob presses Enter until a shell says, before its next prompt, what has become of a job.
-func (p *pseudoTerminal) waitForJob(text string, times int) {
+// waitForJob presses Enter until a shell has said n times, before a prompt, what became of a job.
+func (p *pseudoTerminal) waitForJob(text string, n int) {
 	p.t.Helper()
 	p.waitFor(text, func() bool {
 		p.typed("\n")
 		time.Sleep(20 * time.Millisecond)
-		return strings.Count(p.shown(), text) >= times
+		return strings.Count(p.shown(), text) >= n
 	})
 }
 
