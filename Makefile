@@ -77,7 +77,7 @@ torture: ## try hard to lose or leak the key: the large numbers that SECURITY.md
 	$(GO) test -count=1 -timeout 60m -run '^TestTorture' -v .)
 
 audit: ## print what each file may touch, and who calls what is dangerous
-	@$(call quietly,MICROTICA_AUDIT=1 $(GO) test -count=1 -run '^TestAudit$$' -v .)
+	@$(call quietly,MICROTICA_AUDIT=print $(GO) test -count=1 -run '^TestAudit$$' -v .)
 
 mutate: ## break the program in hundreds of ways, and see that a test notices each
 	@MICROTICA_MUTATE=1 $(GO) test -count=1 -timeout 60m -run '^TestMutate$$'

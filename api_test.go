@@ -14,8 +14,8 @@ func TestAPIPrintsTheWholeAnswer(t *testing.T) {
 	s.want(result{`["shop","blog"]` + "\n", "", 0}, "api", "projects", "--query", "projects[].name")
 }
 
-// TestAPIAsksForThePathAsItIsGiven compares the request line, below a base URL with a prefix.
-func TestAPIAsksForThePathAsItIsGiven(t *testing.T) {
+// TestAPIAsksForThePathAsGiven compares the request line, below a base URL with a prefix.
+func TestAPIAsksForThePathAsGiven(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, answering(okLine+"\r\n{}"))
 	s := newRawShell(t, server).with("MICROTICA_API_URL", "http://"+server.host+"/v%2F1/")
@@ -39,8 +39,8 @@ func TestAPIAsksForThePathAsItIsGiven(t *testing.T) {
 	}
 }
 
-// TestAPIRefusesWhatIsNoPath covers what could leave the base URL, before any connection.
-func TestAPIRefusesWhatIsNoPath(t *testing.T) {
+// TestAPIRefusesABadPath covers what could leave the base URL, before any connection.
+func TestAPIRefusesABadPath(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
 	const usage = "usage: microtica api PATH, such as 'microtica api projects'"

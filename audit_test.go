@@ -43,8 +43,8 @@ var dangers = strings.Fields(`
 	print println fmt.Print fmt.Printf fmt.Println fmt.Scan fmt.Scanf fmt.Scanln`)
 
 // facts are sets of words by name. Of a file: the packages beyond plain computing, the names in
-// powerful ones, and the environment variables that it can reach: net os.Open $HOME, and $? for one
-// whose name is computed. Of a danger: who uses it, as http.go:client.try.
+// powerful ones, and the environment variables that it can reach: net, os.Open, $HOME, or $? if the
+// name is computed. Of a danger: who uses it, as http.go:client.try.
 type facts map[string]map[string]bool
 
 func (f facts) add(name, word string) {
@@ -78,7 +78,7 @@ func audit(t testing.TB, source map[string]string, systems []string) facts {
 	return f
 }
 
-var known struct {
+var audited struct {
 	sync.Once
 	facts
 }
@@ -86,8 +86,8 @@ var known struct {
 // programFacts returns the facts about the program on all systems.
 func programFacts(t testing.TB) facts {
 	t.Helper()
-	known.Do(func() { known.facts = audit(t, programSource(t), systems) })
-	return known.facts
+	audited.Do(func() { audited.facts = audit(t, programSource(t), systems) })
+	return audited.facts
 }
 
 // danger is one of the dangers, and what its name means.

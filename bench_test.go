@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -17,7 +16,7 @@ import (
 )
 
 // bench times whole processes: the program, and what a user would run instead, in turn, so that the
-// ratios hold on a machine whose speed drifts. It fails where a bound is exceeded.
+// ratios hold on a machine whose speed drifts. It fails if a bound is exceeded.
 type bench struct {
 	t       *testing.T
 	dir     string
@@ -25,7 +24,7 @@ type bench struct {
 	bare    string // a Go program that does the request and nothing else
 }
 
-// pairing is what to run in turn, and what must hold of it. A bound of 0 is none.
+// pairing is what to run in turn, and the bounds that must hold; 0 for none.
 type pairing struct {
 	args      string   // of the program
 	other     string   // a command line; CURL, BARE and URL stand for what requests the list
@@ -69,7 +68,7 @@ func (b *bench) holds(name string, value, bound float64) string {
 	return fmt.Sprintf("   at most %.2f: DOES NOT HOLD", bound)
 }
 
-// compare runs both sides so many times, and prints the medians of what they take, and of the
+// compare runs both sides in that many pairs, and prints the medians of what they take, and of the
 // ratios.
 func (b *bench) compare(api *fakeAPI, pairs int, c pairing) {
 	b.t.Helper()
@@ -77,7 +76,7 @@ func (b *bench) compare(api *fakeAPI, pairs int, c pairing) {
 	ours := b.program + " " + c.args
 	other := strings.NewReplacer("CURL", "curl -s -H 'X-Microtica-Api-Key: "+testKey+"'",
 		"BARE", b.bare, "URL", api.base()+"/projects").Replace(c.other)
-	var times [2]struct{ ours, other, ratios []float64 }
+	var took [2]struct{ ours, other, ratios []float64 }
 	for pair := range pairs + 1 {
 		cpu, wall, _ := b.run(ours, env)
 		otherCPU, otherWall, _ := b.run(other, env)
@@ -85,17 +84,17 @@ func (b *bench) compare(api *fakeAPI, pairs int, c pairing) {
 			continue
 		}
 		for i, both := range [][2]float64{{cpu, otherCPU}, {wall, otherWall}} {
-			times[i].ours = append(times[i].ours, both[0])
-			times[i].other = append(times[i].other, both[1])
-			times[i].ratios = append(times[i].ratios, both[0]/both[1])
+			took[i].ours = append(took[i].ours, both[0])
+			took[i].other = append(took[i].other, both[1])
+			took[i].ratios = append(took[i].ratios, both[0]/both[1])
 		}
 	}
 	name := c.args + " against " + c.other
 	fmt.Printf("%s (%d pairs)\n", name, pairs)
 	for i, kind := range []string{"CPU", "wall"} {
-		ratio := median(times[i].ratios)
+		ratio := median(took[i].ratios)
 		fmt.Printf("  %-12s %8.1f ms against %8.1f ms  ratio %.2f%s\n",
-			kind, median(times[i].ours), median(times[i].other), ratio,
+			kind, median(took[i].ours), median(took[i].other), ratio,
 			b.holds(name+", "+kind, ratio, []float64{c.cpu, c.wall}[i]))
 	}
 	if _, err := exec.LookPath("/usr/bin/time"); err != nil || c.peak == 0 {
@@ -154,7 +153,7 @@ func (c *farConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// plain compares what the program does over http, at last with 23 MB of projects.
+// plain compares what the program does over http, with up to 23 MB of projects.
 func (b *bench) plain() {
 	for _, group := range []struct {
 		projects, pairs int
@@ -193,13 +192,13 @@ func (b *bench) plain() {
 }
 
 // secure compares whoami over https, with one CA and with the system's trust store, and shows that
-// that is read while the connection is made.
+// the store is read while the connection is made.
 func (b *bench) secure() {
 	ca := newAuthority(b.t)
-	near := newSecureAPI(b.t, &tls.Config{Certificates: []tls.Certificate{ca.good()}})
+	near := newSecureAPI(b.t, with(ca.good()))
 	far := unstartedFakeAPI()
 	far.Listener = farListener{far.Listener}
-	startSecure(b.t, far, &tls.Config{Certificates: []tls.Certificate{ca.good()}})
+	startSecure(b.t, far, with(ca.good()))
 	// Without SSL_CERT_DIR, the system's directory would be read too.
 	one := []string{"SSL_CERT_FILE=" + ca.file, "SSL_CERT_DIR=/none"}
 	b.compare(near, 41, pairing{"whoami", "CURL URL --cacert " + ca.file, one, 0.60, 0.60, 0})

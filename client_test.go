@@ -18,7 +18,8 @@ type failing struct {
 }
 
 // failures are statuses, and the error for each, if the message is "because". The first row that
-// fits holds. STATUS stands for the number, WHAT for what was asked for, HOST for where the API is.
+// fits applies. STATUS stands for the number, WHAT for what was asked for, HOST for the API's
+// address.
 var failures = []failing{
 	{"", 401, 401, 1, wrong{"auth.rejected",
 		"the API rejected key mic_d60bea1d from MICROTICA_TOKEN (HTTP 401): because",
@@ -58,8 +59,8 @@ func TestEveryStatusHasItsError(t *testing.T) {
 	} {
 		t.Run(request.args, func(t *testing.T) {
 			t.Parallel()
-			api, args := newFakeAPI(t), strings.Fields(request.args)
-			s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+			args := strings.Fields(request.args)
+			api, s := newUser(t)
 			for status := 300; status <= 602; status++ {
 				row := failures[slices.IndexFunc(failures, func(f failing) bool {
 					return f.first <= status && status <= f.last &&
@@ -88,15 +89,11 @@ func TestAnotherServersAnswerIsNotTheAPIs(t *testing.T) {
 		{"project list", "/projects", 200, notJSON,
 			[]string{"", "<html>", "[]x"}},
 		{"project list", "/projects", 200, "it has no valid list of projects",
-			[]string{"null", "1", "{}", `{"projects":{}}`, `{"projects":null}`, `{"Projects":[]}`}},
-		{"project list", "/projects", 200,
-			"it has no valid list of projects",
-			[]string{`{"projects":[1]}`, `[{},null]`, `[[]]`}},
+			[]string{"null", "1", "{}", `{"projects":{}}`, `{"projects":null}`, `{"Projects":[]}`,
+				`{"projects":[1]}`, `[{},null]`, `[[]]`}},
 		{env, details, 200, "it has no valid list of environments",
 			[]string{"{}", "[]", `{"entities":[]}`, `{"entities":{}}`, `{"stages":[]}`,
-				`{"entities":{"stages":{}}}`}},
-		{env, details, 200, "it has no valid list of environments",
-			[]string{`{"entities":{"stages":["production"]}}`}},
+				`{"entities":{"stages":{}}}`, `{"entities":{"stages":["production"]}}`}},
 		{env, details, 404, noPath, []string{"", "<html>Not Found</html>", "[]", `"no"`, "{"}},
 		{"api x", "/x", 404, noPath, []string{"", "null"}},
 		{"api x", "/x", 200, notJSON, []string{"<html>"}},
@@ -164,8 +161,8 @@ func TestARejectedKeysHintWorksFromHere(t *testing.T) {
 	}
 }
 
-// redirectPlaces are values of Location, and where messages say that they lead. NEAR and FAR are
-// servers that must hear nothing, API is the API itself, KEY the key.
+// redirectPlaces are values of Location, and what messages say of each. NEAR and FAR are servers
+// that must hear nothing, API is the API itself, KEY the key.
 var redirectPlaces = []struct{ location, says string }{
 	{"http://NEAR/gateway/v1/projects", "to NEAR"},
 	{"https://FAR", "to FAR"},
@@ -185,12 +182,12 @@ var redirectPlaces = []struct{ location, says string }{
 	{"file:///etc/passwd", "without saying where"},
 }
 
-// TestARedirectNamesItsHost covers the ways to point elsewhere. (The torture suite follows up each
-// with every status and every command.)
+// TestARedirectNamesItsHost covers the ways to point elsewhere. (The torture suite tries each with
+// every status and every command.)
 func TestARedirectNamesItsHost(t *testing.T) {
 	t.Parallel()
-	near, api := newRawServer(t, silent), newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	near := newRawServer(t, silent)
+	api, s := newUser(t)
 	fill := strings.NewReplacer("NEAR", near.host, "FAR", near.host, "API", api.host(),
 		"KEY", testKey)
 	for _, to := range redirectPlaces {
@@ -219,7 +216,7 @@ func TestAReflectedKeyIsReplaced(t *testing.T) {
 	s.want(result{hidden.Replace("ID              NAME\n" + testKey + "  <" + testKey + testKey +
 		">\n"), "", 0}, "project", "list")
 	s.want(result{hidden.Replace(list) + "\n", "", 0}, "project", "list", "--json")
-	// Nothing is left of a key that would be cut, where what is before it becomes shorter.
+	// The key is replaced before the message is cut, so that no part of one is left at the end.
 	for _, message := range []string{"no " + testKey, strings.Repeat(testKey+" ", 30)} {
 		api.answer("/projects", reply(400, `{"message":"`+message+`"}`))
 		said := hidden.Replace(message)
@@ -230,7 +227,7 @@ func TestAReflectedKeyIsReplaced(t *testing.T) {
 	}
 }
 
-// TestAnAPIsMessageIsBoundedAndHarmless covers what comes after the status.
+// TestAnAPIsMessageIsBoundedAndHarmless covers what an error quotes after the status.
 func TestAnAPIsMessageIsBoundedAndHarmless(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
@@ -254,7 +251,7 @@ func TestAnAPIsMessageIsBoundedAndHarmless(t *testing.T) {
 	}
 }
 
-// TestALongMessageIsCutBeforeItIsCleaned is about 32 MiB that cleaning would make 128 MiB.
+// TestALongMessageIsCutBeforeItIsCleaned shortens 32 MiB that cleaning would turn into 128 MiB.
 func TestALongMessageIsCutBeforeItIsCleaned(t *testing.T) {
 	text := strings.Repeat("\xff", maxBodyBytes)
 	if n := allocated(func() { shorten(text) }); n > 1<<20 {

@@ -20,9 +20,9 @@ func needsQuery(line string) bool {
 	return uses && findFlag("query") == nil
 }
 
-// usageErrors are wrong command lines, each with its error and the way out of it.
+// usageErrors are wrong command lines, each with its error and hint.
 var usageErrors = []struct{ line, message, hint string }{
-	// Words that are close to a command, or that other programs have for it.
+	// Words that are close to a command, or that other programs use for it.
 	{"whoam", "unknown command 'whoam'", meant("whoami")},
 	{"xxwhoami", "unknown command 'xxwhoami'", meant("whoami")},
 	{"xxxwhoami", "unknown command 'xxxwhoami'", helpHint},
@@ -41,7 +41,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"-- --json", "unknown command '--json'", helpHint},
 	{long, "unknown command '" + long[:600] + "…'", helpHint},
 
-	// A group without its command, or with another.
+	// A group without its command, or with an unknown one.
 	{"project", "'microtica project' needs a subcommand: list", meant("project list")},
 	{"env delete", "unknown command 'env delete'", envUsage},
 
@@ -68,7 +68,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"help ERROR", "no help on 'ERROR'", meant("help errors")},
 	{"envs --help", "no help on 'envs'", meant("help env list")},
 
-	// Flags that are close to one, or that other programs have for it.
+	// Flags that are close to one, or that other programs use for it.
 	{"whoami -jsn", "unknown flag '-jsn'", meant("whoami --json")},
 	{"whoami --QUIET", "unknown flag '--QUIET'", meant("whoami --quiet")},
 	{"whoami --quey via", "unknown flag '--quey'", meant("whoami --query via")},
@@ -143,8 +143,7 @@ func swallowed(flag, word string) string {
 // TestAWrongCommandLineIsToldWhatToType runs every wrong line. None makes a request or reads stdin.
 func TestAWrongCommandLineIsToldWhatToType(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	api, s := newUser(t)
 	s.input = iotest.ErrReader(errors.New("stdin was read"))
 	for _, test := range usageErrors {
 		if !needsQuery(test.line) {
@@ -164,7 +163,8 @@ func TestAWrongCommandLineIsToldWhatToType(t *testing.T) {
 func TestHintsCanBeTyped(t *testing.T) {
 	t.Parallel()
 	fill := strings.NewReplacer("KEY", testKey, "ID", "5f1c", "EXPR", "type(@)", ".via", "via")
-	s := newShell(t, newFakeAPI(t)).with("MICROTICA_TOKEN", testKey, "MICROTICA_PROJECT_ID", "5f1c")
+	_, s := newUser(t)
+	s.with("MICROTICA_PROJECT_ID", "5f1c")
 	s.stdin = testKey
 	for _, test := range usageErrors {
 		line, ok := strings.CutPrefix(test.hint, "did you mean 'microtica ")
@@ -208,7 +208,7 @@ func TestErrorsAreJSONWhereverTheFlagIs(t *testing.T) {
 // TestGlobalFlagsCanBeAnywhere runs one command with its flags in every place.
 func TestGlobalFlagsCanBeAnywhere(t *testing.T) {
 	t.Parallel()
-	s := newShell(t, newFakeAPI(t)).with("MICROTICA_TOKEN", testKey)
+	_, s := newUser(t)
 	start, end := strings.Index(stagesBody, "[{"), strings.Index(stagesBody, `,"pipelines"`)
 	want := result{stagesBody[start:end] + "\n", "", 0}
 	for _, line := range []string{

@@ -57,8 +57,8 @@ var completionCases = []struct{ line, want string }{
 	{"microtica nonsense ", ""},
 }
 
-// completers are scripts that read the shell's completion script, and print on one line each what
-// the shell makes of the command lines after it.
+// completers has a script for each shell. It reads the completion script that its first argument
+// names, and prints the completions of each command line after that, one line for each.
 var completers = map[string]string{
 	"bash": `source "$1"; shift
 		for line; do

@@ -315,8 +315,8 @@ func (a *app) storedKey() (key, string, error) {
 	return k, shown, err
 }
 
-// unset says why neither variable supplies a key. It tells an empty variable, which is what CI
-// makes of a secret that it withholds, from one that is not set.
+// unset says why neither variable supplies a key. It distinguishes a variable that is not set from
+// an empty one, which is what CI makes of a secret that it withholds.
 func (a *app) unset() string {
 	state := map[bool]string{false: "not set", true: "empty"}
 	_, token := a.lookenv("MICROTICA_TOKEN")
@@ -560,8 +560,8 @@ func othersMayWrite(info fs.FileInfo) bool {
 	return info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows"
 }
 
-// keepForeignFile fails if path holds anything but a key or white space: it is not ours to
-// overwrite or remove.
+// keepForeignFile fails if the file at path holds anything but a key or white space: it is not ours
+// to overwrite or remove.
 func keepForeignFile(path string) error {
 	text, _, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -603,7 +603,7 @@ func writeSynced(path, text string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// syncDirectory waits until changes to dir are on the disk, where the system can do that.
+// syncDirectory waits until changes to dir are on the disk, if the system can do that.
 func syncDirectory(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -641,8 +641,8 @@ func (a *app) sweep(dir string, age time.Duration, err error) (count int, _ erro
 	return count, err
 }
 
-// addFailure returns err, which may be nil, with why added, the failure to remove or read path. It
-// adds nothing if why is nil or the file is gone.
+// addFailure returns err with why appended, the failure to remove or read path. err may be nil. If
+// why is nil or the file is gone, err is returned unchanged.
 func (a *app) addFailure(err error, path string, why error) error {
 	if why == nil || errors.Is(why, fs.ErrNotExist) {
 		return err

@@ -59,8 +59,8 @@ func TestAFileThatIsSwappedForAPipeIsNotRead(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatCannotBeSyncedIsNoTrouble takes one of a file system that has no fsync.
-func TestADirectoryThatCannotBeSyncedIsNoTrouble(t *testing.T) {
+// TestADirectoryThatCannotBeSyncedIsNotAnError uses one on a file system without fsync.
+func TestADirectoryThatCannotBeSyncedIsNotAnError(t *testing.T) {
 	t.Parallel()
 	if err := syncDirectory("/proc"); err != nil {
 		t.Error(err)
@@ -70,7 +70,7 @@ func TestADirectoryThatCannotBeSyncedIsNoTrouble(t *testing.T) {
 	}
 }
 
-// TestALinkToItselfIsNamed stands for the errors of the system that nothing better is known of.
+// TestALinkToItselfIsNamed covers a system error that has no hint of its own.
 func TestALinkToItselfIsNamed(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save("")
@@ -81,8 +81,8 @@ func TestALinkToItselfIsNamed(t *testing.T) {
 	s.wantError(cannot("login", path, why, saveElsewhere), offline...)
 }
 
-// ordinaryUser returns a shell whose home directory belongs to an ordinary user, one without a name
-// if the tests run as root, and the program as that user runs it.
+// ordinaryUser returns a shell whose home directory belongs to an ordinary user (one without a name
+// if the tests run as root), and the program as that user runs it.
 func ordinaryUser(t *testing.T) (*shell, program) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mt")
@@ -174,7 +174,7 @@ func TestEachHintGetsAnOrdinaryUserOut(t *testing.T) {
 	}
 }
 
-// TestAHomeOrALinkThatAnOrdinaryUserCannotUse covers what no command on ~/.microtica mends.
+// TestAHomeOrALinkThatAnOrdinaryUserCannotUse covers what no command on ~/.microtica fixes.
 func TestAHomeOrALinkThatAnOrdinaryUserCannotUse(t *testing.T) {
 	t.Parallel()
 	s, user := ordinaryUser(t)

@@ -25,14 +25,13 @@ func whoamiJSON(api *fakeAPI, source string) result {
 		inJSON(source), api.base()), "", 0}
 }
 
-// noKey is the error where no variable is set and nothing is stored.
+// noKey is the error if no variable is set and nothing is stored.
 func noKey(path, hint string) wrong {
 	return wrong{"auth.missing", "no API key: MICROTICA_TOKEN and MICROTICA_TOKEN_FILE " +
 		"are not set, and none is saved in " + path, hint, 0}
 }
 
-// cannot is the error of whoami, login or logout where it cannot read, save or remove the stored
-// key.
+// cannot is the error of whoami, login or logout if it cannot read, save or remove the stored key.
 func cannot(command, path, why, hint string) wrong {
 	switch command {
 	case "whoami":
@@ -60,8 +59,7 @@ func writeFile(t testing.TB, path, content string) string {
 	return path
 }
 
-// needUnix skips a test where modes have no meaning, links take a privilege and the system's words
-// differ.
+// needUnix skips a test on Windows.
 func needUnix(t *testing.T) {
 	if onWindows {
 		t.Skip("modes, links and messages differ on Windows")
@@ -113,8 +111,8 @@ func TestABadSourceIsAnErrorThatNamesIt(t *testing.T) {
 		"whoami")
 }
 
-// TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty covers the error where no source has a key. A CI
-// secret that a job does not get is a variable that is set to nothing.
+// TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty covers the error if no source has a key. To a CI
+// job that does not get a secret, its variable is empty.
 func TestWithoutAKeyItSaysWhatIsUnsetAndWhatIsEmpty(t *testing.T) {
 	t.Parallel()
 	const valueHint = "give MICROTICA_TOKEN a value: in CI, jobs of a fork get no secrets"
@@ -192,7 +190,7 @@ func TestAHomeThatMayHoldAKeyIsNotShown(t *testing.T) {
 	s.wantError(cannot("logout", shown, notAKey, hint), "logout")
 }
 
-// foreignFile is something in the place of the stored key that is not a key.
+// foreignFile is something other than a key at the path of the stored key.
 type foreignFile struct {
 	name      string
 	put       func(path string) error
@@ -219,7 +217,7 @@ func holding(text string) func(path string) error {
 }
 
 // meet runs the commands that use the stored key: each names what is in its place, and none changes
-// it. It reports false where this system cannot make such a file.
+// it. It returns false if this system cannot make such a file.
 func (f foreignFile) meet(t *testing.T) bool {
 	t.Helper()
 	s := newShell(t, nil)
@@ -255,6 +253,7 @@ func (f foreignFile) meet(t *testing.T) bool {
 	return true
 }
 
+// TestWhatIsInThePlaceOfTheKeyIsNamedAndKept covers what every system can make there.
 func TestWhatIsInThePlaceOfTheKeyIsNamedAndKept(t *testing.T) {
 	t.Parallel()
 	for _, file := range foreignFiles {
@@ -370,17 +369,15 @@ func TestLoginSweepsWhatKilledLoginsLeft(t *testing.T) {
 	s.want(s.saves(), offline...)
 	wantNames(t, dir, temporary+"young credentials credentials.old notes")
 
-	stuck := filepath.Join(dir, temporary+"stuck") // not empty, and so not to be removed
-	must(t, os.MkdirAll(filepath.Join(stuck, "x"), 0o700))
+	_, message := stuck(t, dir, "stuck")
 	plant(t, dir, s.now, map[string]time.Duration{temporary + "zold": time.Hour})
 	want := s.saves()
-	want.stderr = "warning: cannot remove what an interrupted login left: " + stuck + ": " +
-		withoutPath(os.Remove(stuck)).Error() + "\n"
+	want.stderr = "warning: cannot remove what an interrupted login left: " + message + "\n"
 	s.want(want, offline...)
 	wantNames(t, dir, temporary+"stuck "+temporary+"young credentials credentials.old notes")
 }
 
-// TestTheKeyIsStoredForItsUserAlone covers the modes of what login makes, whatever was there.
+// TestTheKeyIsStoredForItsUserAlone covers the modes of what login makes, and of what it replaces.
 func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 	t.Parallel()
 	needUnix(t)
@@ -405,7 +402,7 @@ func TestTheKeyIsStoredForItsUserAlone(t *testing.T) {
 }
 
 // TestLoginGetsThroughBesideALogout removes login's temporary file while it is in use, as a logout
-// may: one, which does not disturb it, or each at once, which it may say that it could not bear.
+// may: the first one, which login survives, or every one, after which it may give up and say so.
 func TestLoginGetsThroughBesideALogout(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).save(otherKey)
@@ -431,7 +428,7 @@ func TestLoginGetsThroughBesideALogout(t *testing.T) {
 	s.wantStored(testKey + "\n")
 }
 
-// TestAKeyPrintsItsPrefixWhateverTheVerb is for a careless change elsewhere.
+// TestAKeyPrintsItsPrefixWhateverTheVerb guards against a careless change elsewhere.
 func TestAKeyPrintsItsPrefixWhateverTheVerb(t *testing.T) {
 	t.Parallel()
 	k := key{new(string)}
@@ -481,7 +478,7 @@ func TestTheMaskCoversTheKey(t *testing.T) {
 	}
 }
 
-// TestErrorsAreNamedWithoutPaths covers both of os's types that hold paths.
+// TestErrorsAreNamedWithoutPaths covers both of os's types of error that hold paths.
 func TestErrorsAreNamedWithoutPaths(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "canary")

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -75,7 +74,7 @@ func (s *shell) wantSession(binary string, steps []shownStep) {
 // Each document begins in a home directory of its own.
 func TestDocumentsShowWhatTheBinaryDoes(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
+	if onWindows {
 		t.Skip("the documents show the shell and the paths of other systems")
 	}
 	sessions := 0

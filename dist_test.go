@@ -62,8 +62,8 @@ func zipball(t testing.TB, files []packed) []byte {
 	return b.Bytes()
 }
 
-// documents returns what every archive holds beside the binary, by name. Go's licence asks to go
-// with any binary that Go builds.
+// documents returns what every archive holds besides the binary, by name. Go's licence must go with
+// any binary that Go builds.
 func documents(t testing.TB) []packed {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()

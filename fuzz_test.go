@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// wantFailure returns err as the failure that it must be, of one of the codes named.
+// wantFailure returns err as the failure that it must be, with one of the codes.
 func wantFailure(t *testing.T, input any, err error, codes ...string) *failure {
 	t.Helper()
 	var f *failure
@@ -34,7 +34,7 @@ var fuzzKeys = []string{
 	longestKey, longestKey + "x",
 }
 
-// isKey reports whether text, already trimmed, is a key, by the contract's words.
+// isKey reports whether text, already trimmed, is a key as SECURITY.md describes one.
 func isKey(text string) bool {
 	rest, ok := strings.CutPrefix(text, "mic_")
 	public, secret, both := strings.Cut(rest, "_")
@@ -149,7 +149,7 @@ func FuzzAPIURL(f *testing.F) {
 	})
 }
 
-// FuzzRetryAfter holds what the API asks to wait to what can be waited.
+// FuzzRetryAfter holds the wait that the API asks for to what is possible.
 func FuzzRetryAfter(f *testing.F) {
 	for _, seed := range []string{
 		"", "0", "30", "31", "-1", "+1", "1.5", " 2", "10000000000", "99999999999999999999",

@@ -6,14 +6,13 @@ import (
 	"net/http"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 )
 
-// helpWords are the words that help knows, one page each.
+// helpWords returns the words of every page of help.
 func helpWords() []string {
 	words := []string{""}
 	for _, c := range commands() {
@@ -65,8 +64,8 @@ func TestHelpPagesAreAlike(t *testing.T) {
 	}
 }
 
-// TestHelpIsAnAnswer covers where help is asked for: it is on stdout, with exit status 0, and
-// nothing else that is given matters.
+// TestHelpIsAnAnswer covers the ways to ask for help: it goes to stdout, with exit status 0,
+// whatever else is on the command line. Without a command it goes to stderr.
 func TestHelpIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil)
@@ -160,7 +159,7 @@ func TestHelpHoldsTheTables(t *testing.T) {
 // The last of project list prints the environments of all projects.
 func TestExamplesInHelpRun(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("bash"); err != nil || runtime.GOOS == "windows" {
+	if _, err := exec.LookPath("bash"); err != nil || onWindows {
 		t.Skip("there is no bash here, whose completion is an example")
 	}
 	api := newFakeAPI(t)
@@ -185,7 +184,7 @@ func TestExamplesInHelpRun(t *testing.T) {
 // TestHelpTeachesToTryAgain runs the loop in the page on errors against an API that fails.
 func TestHelpTeachesToTryAgain(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
+	if onWindows {
 		t.Skip("the loop is for the shell of other systems")
 	}
 	_, loop, _ := strings.Cut(helpPage(t, "errors"), "A script that keeps trying:\n")

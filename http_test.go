@@ -50,7 +50,7 @@ func inForm(asJSON bool, args ...string) []string {
 }
 
 // wantTried runs a command line as it is and with --json: it must fail with w in both forms, after
-// as many tries, with a note before each wait. The API asks for waits of that many seconds; -1 if
+// that many tries, with a note before each wait. seconds is the wait that the API asks for; -1 if
 // it asks for none.
 func (s *shell) wantTried(tries, seconds int, w wrong, args ...string) {
 	s.t.Helper()
@@ -158,7 +158,7 @@ var badBaseURLs = map[string][]string{
 	},
 }
 
-// TestABadBaseURLIsRefusedBeforeAnyConnection covers what is no base URL. Nothing of it is shown.
+// TestABadBaseURLIsRefusedBeforeAnyConnection covers badBaseURLs. Nothing of them is shown.
 func TestABadBaseURLIsRefusedBeforeAnyConnection(t *testing.T) {
 	t.Parallel()
 	server := newRawServer(t, func(net.Conn) {})
@@ -182,7 +182,7 @@ func TestABadBaseURLIsRefusedBeforeAnyConnection(t *testing.T) {
 // failures that last, are in TestEveryStatusHasItsError and in answerRows.)
 func TestATransientFailureIsRepeated(t *testing.T) {
 	t.Parallel()
-	ok, well := reply(200, projectsBody), result{projectTable, "", 0}
+	ok, success := reply(200, projectsBody), result{projectTable, "", 0}
 	failed := wrong{"api.server", "the API failed (HTTP 500) (tried 2 times)", "try again later",
 		500}.fails("", false)
 	reset := func(w http.ResponseWriter, _ *http.Request) {
@@ -196,12 +196,12 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 		answers []http.HandlerFunc
 		want    result
 	}{
-		{"429, then well", []http.HandlerFunc{reply(429, ""), ok}, well},
-		{"502 and 504, then well",
-			[]http.HandlerFunc{reply(502, ""), reply(504, "<html>"), ok}, well},
+		{"429, then 200", []http.HandlerFunc{reply(429, ""), ok}, success},
+		{"502 and 504, then 200",
+			[]http.HandlerFunc{reply(502, ""), reply(504, "<html>"), ok}, success},
 		{"503, then 500", []http.HandlerFunc{reply(503, ""), reply(500, "")}, failed},
-		{"a hang-up, then well", []http.HandlerFunc{hangUp, ok}, well},
-		{"a reset and a 503, then well", []http.HandlerFunc{reset, reply(503, ""), ok}, well},
+		{"a hang-up, then 200", []http.HandlerFunc{hangUp, ok}, success},
+		{"a reset and a 503, then 200", []http.HandlerFunc{reset, reply(503, ""), ok}, success},
 	} {
 		api, s := newUser(t)
 		api.answer("/projects", inTurn(test.answers...))
@@ -219,7 +219,7 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 	longest := time.Duration(0)
 	for range 60 {
 		api.answer("/projects", inTurn(reply(429, ""), ok))
-		s.want(well, "project", "list", "--quiet")
+		s.want(success, "project", "list", "--quiet")
 		longest = max(longest, slices.Max(s.waits))
 	}
 	if half := 562 * time.Millisecond; longest <= half {
@@ -230,13 +230,12 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 // retryAfterNow is what the clock says when a Retry-After comes.
 var retryAfterNow = time.Date(2026, 9, 23, 9, 7, 1, 300_000_000, time.UTC)
 
-// inSeconds returns the date so many seconds later, as HTTP writes it.
+// inSeconds returns the date n seconds after that, as HTTP writes it.
 func inSeconds(n int) string {
 	return retryAfterNow.Add(time.Duration(n) * time.Second).Format(http.TimeFormat)
 }
 
-// retryAfters are values of the header, by the seconds that they ask for; -1 for what makes no
-// sense.
+// retryAfters are values of the header, by the seconds that they ask for; -1 for invalid ones.
 var retryAfters = map[int][]string{
 	0:          {"0", inSeconds(0)},
 	1:          {"1"},
@@ -247,9 +246,9 @@ var retryAfters = map[int][]string{
 	-1:         {"", "-1", "+5", "1.5", "5, 6", "5?", "soon", inSeconds(-1), "2026-09-23T09:07:06Z"},
 }
 
-// TestRetryAfterIsObeyedWithinReason sends each with a 503 that lasts. Where it makes no sense, the
-// waits are the program's own. Then it sends what is not waited for: because it does not fit into
-// the time that is left, or because the status is not one that is repeated.
+// TestRetryAfterIsObeyedWithinReason sends each with every answer, a 503. If it is invalid, the
+// waits are the program's own. Then it sends waits that are not obeyed: because the time that is
+// left is too short, or because a request with that status is not repeated.
 func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
@@ -276,7 +275,7 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 	list("20", 20, 1, wrong{"api.rate_limited", "rate limited by the API (HTTP 429)", "", 429})
 }
 
-// after answers with h, but not at once.
+// after returns a handler that waits, then answers with h.
 func after(wait time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(wait)
@@ -291,7 +290,7 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	api := newFakeAPI(t)
 	api.answer("/projects", after(400*time.Millisecond, reply(403, "")))
 	api.answer("/me", after(400*time.Millisecond, reply(200, meBody)))
-	const soon = 20 * time.Millisecond
+	const impatient = 20 * time.Millisecond
 	notes := func(asJSON bool) string {
 		wait := "waiting for " + api.host() + ", 10 s at most"
 		return notice("note", "api.wait", wait, asJSON) +
@@ -304,11 +303,11 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 		patience   time.Duration
 		stderr     string
 	}{
-		{"whoami", true, soon, notes(false)},
-		{"whoami --json", true, soon, notes(true)},
-		{"whoami --quiet", true, soon, ""},
+		{"whoami", true, impatient, notes(false)},
+		{"whoami --json", true, impatient, notes(true)},
+		{"whoami --quiet", true, impatient, ""},
 		{"whoami", true, time.Minute, unsaid},
-		{"whoami", false, soon, unsaid},
+		{"whoami", false, impatient, unsaid},
 	} {
 		s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 		s.onTerminal, s.patience = test.onTerminal, test.patience
@@ -318,14 +317,8 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	}
 }
 
-// timeout is the error for an answer that does not come within the shell's limit of 0.2 s.
-func timeout(host string) wrong {
-	return wrong{"network.timeout", "no answer from " + host + " after 0.2 s",
-		"check the network, or try again later", 0}
-}
-
-// TestLoginWaitsForBothRequestsTogether is about a slow API: the key is saved, unchecked. The note
-// at a terminal names login's own limit.
+// TestLoginWaitsForBothRequestsTogether has a slow API: the key is saved, unchecked. The note at
+// a terminal names login's own limit.
 func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
@@ -344,13 +337,11 @@ func TestLoginWaitsForBothRequestsTogether(t *testing.T) {
 	s.wantStored(testKey + "\n")
 }
 
-// closedPort returns an address on loopback where nothing listens, and what connecting to it fails
-// with on this system.
+// closedPort returns an address on loopback where nothing listens, and this system's error for a
+// connection to it.
 func closedPort(t testing.TB) (host, why string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	l.Close()
 	host = l.Addr().String()
 	_, err = net.Dial("tcp", host)
@@ -392,8 +383,8 @@ func TestLocalhostIsThisMachine(t *testing.T) {
 	}
 }
 
-// TestWhyANetworkFailed covers errors that no test can provoke: of the name service, of the
-// system's own time-out, at the default host.
+// TestWhyANetworkFailed covers errors that no test can provoke: those of the name service, the
+// system's own timeout, and any at the default host.
 func TestWhyANetworkFailed(t *testing.T) {
 	t.Parallel()
 	secret := testKey
@@ -462,7 +453,7 @@ const (
 // hello reads what a client says first.
 func hello(conn net.Conn) { conn.Read(make([]byte, 4096)) }
 
-// afterHello returns what reads that, then sends text.
+// afterHello returns a handler that reads that, then sends text.
 func afterHello(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		hello(conn)
@@ -470,7 +461,8 @@ func afterHello(text string) func(net.Conn) {
 	}
 }
 
-// dripping returns what reads a request, sends head, and then text again and again, slowly.
+// dripping returns a handler that reads a request, sends head, and then text again and again,
+// slowly.
 func dripping(head, text string) func(net.Conn) {
 	return beginning(head, func(conn net.Conn) {
 		for err := error(nil); err == nil; time.Sleep(50 * time.Millisecond) {
@@ -479,25 +471,26 @@ func dripping(head, text string) func(net.Conn) {
 	})
 }
 
-// failingServer is a server that fails in its own way, and the error for it, with HOST for where it
-// listens.
+// failingServer is a server that fails, and the error for it, with HOST for the server's address.
 type failingServer struct {
 	name  string
 	serve func(net.Conn)
 	want  wrong
 }
 
-// failingServers send bytes that no server should send, do not speak TLS where they should, or do
-// not end their answers. (The torture suite has endless ones.)
-func failingServers() []failingServer {
+// failingServers returns servers that send bytes that no server should send, or do not end their
+// answers, and those that should speak TLS and do not. (The torture suite has endless ones.)
+func failingServers() (plain, secure []failingServer) {
 	bad := func(why string) wrong { return badAnswer("HOST", why, 0) }
 	status := func(n int) wrong {
 		return badAnswer("HOST", fmt.Sprintf("its status is unexpected (HTTP %d)", n), n)
 	}
 	noTLS := func(why string) wrong { return insecure("HOST", why, tlsHint) }
-	late, tooLarge, long := timeout("HOST"), bad("it is larger than 32 MiB"), blanks(33<<20)
+	late := wrong{"network.timeout", "no answer from HOST after 0.2 s",
+		"check the network, or try again later", 0}
+	tooLarge, long := bad("it is larger than 32 MiB"), blanks(33<<20)
 	early := strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 20000)
-	return []failingServer{
+	plain = []failingServer{
 		{"no content", answering("HTTP/1.1 204 No Content\r\n\r\n"), bad(notJSON)},
 		{"gzip unasked", answering(okLine + "Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x00"),
 			bad(notJSON)},
@@ -519,20 +512,22 @@ func failingServers() []failingServer {
 		{"a switch of protocols", beginning("HTTP/1.1 101 Switching Protocols\r\n"+
 			"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", silent), status(101)},
 
+		{"silence", silent, late},
+		{"silence after the body", beginning(okLine+"\r\n"+projectsBody, silent), late},
+		{"a head that drips", dripping(okLine+"X: ", "x"), late},
+		{"a body that drips", dripping(okLine+"\r\n[", " "), late},
+		{"hints that drip", dripping("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
+	}
+	secure = []failingServer{
 		{"plain HTTP", afterHello("HTTP/1.1 400 Bad Request\r\n\r\n"), noTLS(notTLS)},
 		{"noise", endless(handshake + "\xff\xff\x1b"), noTLS(notTLS)},
 		{"a hang-up", hello, noTLS(hungUp)},
 		{"a hang-up within the handshake", afterHello(handshake + "\x00\x64\x02"),
 			noTLS(hungUp)},
 		{"an alert", afterHello(alert), noTLS("tls: handshake failure")},
-
-		{"silence", silent, late},
-		{"silence in the place of TLS", silent, late},
-		{"silence after the body", beginning(okLine+"\r\n"+projectsBody, silent), late},
-		{"a head that drips", dripping(okLine+"X: ", "x"), late},
-		{"a body that drips", dripping(okLine+"\r\n[", " "), late},
-		{"hints that drip", dripping("", "HTTP/1.1 102 Processing\r\n\r\n"), late},
+		{"silence before the handshake", silent, late},
 	}
+	return plain, secure
 }
 
 func blanks(n int) string { return strings.Repeat(" ", n) }
@@ -541,10 +536,11 @@ func blanks(n int) string { return strings.Repeat(" ", n) }
 // again, and neither is what took all the time or what cannot be trusted.
 func TestAServerThatFailsIsAskedOnce(t *testing.T) {
 	t.Parallel()
-	for _, test := range failingServers() {
+	plain, secure := failingServers()
+	for i, test := range slices.Concat(plain, secure) {
 		server := newRawServer(t, test.serve)
 		s := newRawShell(t, server)
-		if test.want.code == "network.tls" || strings.HasSuffix(test.name, "TLS") {
+		if i >= len(plain) {
 			s.with("MICROTICA_API_URL", "https://"+server.host)
 		}
 		if test.want.code == "network.timeout" {
@@ -609,13 +605,13 @@ const (
 	clockHint = "check this machine's clock"
 )
 
-// with returns the configuration of a server that has that certificate.
+// with returns the configuration of a server with that certificate.
 func with(certificate tls.Certificate) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{certificate}}
 }
 
-// TestNoSecureConnection covers certificates that do not hold. No failure is repeated, none sends
-// the key.
+// TestNoSecureConnection covers certificates and versions that are not accepted. No failure is
+// repeated, none sends the key.
 func TestNoSecureConnection(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
@@ -662,8 +658,8 @@ func TestTheBinarySpeaksOnlyHTTP1(t *testing.T) {
 
 const projectTable = "ID    NAME\n5f1c  shop\n77aa  blog\n"
 
-// TestHTTPSWithAnOwnAuthority runs the binary, for the library reads SSL_CERT_FILE once: what a
-// certificate does once its authority is trusted, and a hang-up over TLS, which is repeated. A
+// TestHTTPSWithAnOwnAuthority runs the binary, because the library reads SSL_CERT_FILE once. It
+// covers certificates whose authority is trusted, and a hang-up over TLS, which is repeated. A
 // server that asks for the client's certificate says so only after the handshake.
 func TestHTTPSWithAnOwnAuthority(t *testing.T) {
 	t.Parallel()
@@ -689,9 +685,9 @@ func TestHTTPSWithAnOwnAuthority(t *testing.T) {
 		requests   int
 		why, hint  string // nothing where it works
 	}{
-		{"well", ca.file, good, ok, 1, "", ""},
+		{"TLS 1.3", ca.file, good, ok, 1, "", ""},
 		{"TLS 1.2", ca.file, oldest, ok, 1, "", ""},
-		{"a hang-up, then well", ca.file, good, inTurn(hangUp, ok), 2, "", ""},
+		{"a hang-up, then 200", ca.file, good, inTurn(hangUp, ok), 2, "", ""},
 		{"authorities that cannot be read", t.TempDir(), good, ok, 0,
 			unknownAuthority, installHint},
 		{"for clients", ca.file, forClients, ok, 0, unfit, tlsHint},
@@ -716,8 +712,9 @@ const (
 	assumed    = ": the default, https://api.microtica.com, is an assumption"
 )
 
-// TestAProxyGetsNoKey runs the binary through a proxy, for the library reads the variables once.
-// Where something other than the API is at the default address, the hint calls that an assumption.
+// TestAProxyGetsNoKey runs the binary through a proxy, because the library reads the variables
+// once. If something other than the API is at the default address, the hint calls that an
+// assumption.
 func TestAProxyGetsNoKey(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
@@ -806,9 +803,9 @@ func failingProxies(untrusted tls.Certificate) []failingProxy {
 		{"does not speak TLS", "https", afterHello("HTTP/1.1 400 No\r\n\r\n"), is(notTLS)},
 		{"sends an alert", "https", afterHello(alert), notAProxy},
 		{"has a certificate that is not trusted", "https", overTLS(untrusted, hello),
-			is("its certificate is signed by an unknown authority")},
+			is(unknownAuthority)},
 		{"does not speak SOCKS", "socks5", afterHello("HTTP/1.1 400 No\r\n\r\n"), notAProxy},
-		{"reflects the password in the place of TLS", "http",
+		{"reflects the password instead of TLS", "http",
 			beginning(okLine+"\r\n", afterHello(password)), insecure(proxiedAPI, notTLS, tlsHint)},
 		{"leads nowhere", "http", beginning(okLine+"\r\n", hello), // unread, it would make a reset
 			insecure(proxiedAPI, hungUp, tlsHint)},
@@ -836,9 +833,9 @@ func TestAProxyThatFailsIsNamed(t *testing.T) {
 		"check the proxy in HTTPS_PROXY", 0}, "HTTPS_PROXY", "http://ana:hunter2@"+closed)
 }
 
-// TestAVariableThatIsNoProxyIsAUsageError covers values that net/http would pass over, or take the
-// password of for a port.
-func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
+// TestABadProxyVariableIsAUsageError covers values that net/http would ignore, or whose password it
+// would take for a port.
+func TestABadProxyVariableIsAUsageError(t *testing.T) {
 	t.Parallel()
 	bad := func(variable string) wrong {
 		return wrong{"usage.proxy", variable + " is not a valid proxy URL",
@@ -864,7 +861,7 @@ func TestAVariableThatIsNoProxyIsAUsageError(t *testing.T) {
 	_, plain := newUser(t) // needs no proxy
 	plain.with("HTTPS_PROXY", ":::").want(result{projectTable, "", 0}, "project", "list")
 	wantProxied(t, bad("HTTPS_PROXY"), "HTTPS_PROXY", "http://ana:hunter2@[::1")
-	if runtime.GOOS != "windows" { // has one variable, whatever the case
+	if !onWindows { // has one variable, whatever the case
 		wantProxied(t, bad("https_proxy"), "https_proxy", "http://ana:hunter2@[::1")
 	}
 }
@@ -894,7 +891,7 @@ func TestASignalEndsARequest(t *testing.T) {
 			n := min(int(requests.Add(1)), len(test.answers))
 			io.WriteString(conn, test.answers[n-1])
 			if n == len(test.answers) {
-				time.Sleep(20 * time.Millisecond) // until what was sent has come
+				time.Sleep(20 * time.Millisecond) // until the answer has arrived
 				cancel(interrupted(int(syscall.SIGTERM)))
 				silent(conn)
 			}

@@ -148,7 +148,8 @@ func skipToken(text string, i int) int {
 	return skipWord(text, i+1)
 }
 
-// skipWord returns the offset after the number, true, false or null at text[i].
+// skipWord returns the offset of the first byte at or after i that is not part of a number, true,
+// false or null.
 func skipWord(text string, i int) int {
 	for i < len(text) && text[i] > ' ' && text[i] != ',' && text[i] != ']' && text[i] != '}' {
 		i++

@@ -23,17 +23,17 @@ func TestJSONIsWrittenInOneWay(t *testing.T) {
 		{`{ "b" : 1 , "a" : [ { } ] }`, `{"b":1,"a":[{}]}`},
 		{`[true ,false,null , "a" ]`, `[true,false,null,"a"]`},
 		{`["a ]} \" [{ b",{"x\\":"\\\""}]`, `["a ]} \" [{ b",{"x\\":"\\\""}]`},
-		// Escapes that need not be.
+		// Needless escapes.
 		{`"<>&'/é日😀"`, `"<>&'/é日😀"`},
 		{`"\u003c\/\u00e9\ud83d\ude00"`, `"</é😀"`},
 		{`{"\u0061":1,"b":2}`, `{"a":1,"b":2}`},
-		// Escapes that must be.
+		// Necessary escapes.
 		{`"\"\\\b\f\n\r\t"`, `"\"\\\u0008\u000c\u000a\u000d\u0009"`},
 		{`"\\u0041"`, `"\\u0041"`},
 		{"\"\u007f\u0085\u00ad\u202e\u2028\ufeff\"", `"\u007f\u0085\u00ad\u202e\u2028\ufeff"`},
 		{"\"\U000e0001\"", `"\udb40\udc01"`},
 		{`"\udb40\udc01"`, `"\udb40\udc01"`},
-		// What is no character.
+		// Invalid characters.
 		{`"\udc00\ud800x"`, "\"\uFFFD\uFFFDx\""},
 		{`"\ud800\ud83d\ude00"`, "\"\uFFFD😀\""},
 		{`"\ud800\u0041"`, "\"\uFFFDA\""},
@@ -127,7 +127,7 @@ func TestReachingInside(t *testing.T) {
 	}
 }
 
-// TestLookUpsShareTheAnswer holds what taking parts out of an answer costs: a few bytes for each,
+// TestLookUpsShareTheAnswer bounds what taking parts out of an answer costs: a few bytes for each,
 // whatever its size.
 func TestLookUpsShareTheAnswer(t *testing.T) {
 	large := strings.Repeat("x", 1<<20)
@@ -146,7 +146,7 @@ func TestLookUpsShareTheAnswer(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes f allocates, for a test that does not run beside others.
+// allocated returns how many bytes f allocates, if no other test runs at the same time.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -89,8 +89,8 @@ func (a *app) watchLimits(abort func(*failure)) {
 }
 
 // lastWords prints f, unless another error is already being printed, and exits with the status of
-// f. It does not wait long for a stderr that blocks. A prompt that has not yet restored the
-// terminal, on a busy machine, would no longer come to it.
+// f. It does not wait long for a stderr that blocks. It first restores the terminal, if a prompt
+// has not yet done so, as on a busy machine.
 func (a *app) lastWords(stderr io.Writer, asJSON bool, f *failure, exit func(int)) {
 	if t := a.prompting.Load(); t != nil {
 		t.restore()

@@ -82,14 +82,14 @@ func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
 	return k, source, err
 }
 
-// warnAll prints warnings about the stored key, held back until the result was printed.
+// warnAll prints warnings about the stored key. They are held back until the result is printed.
 func (a *app) warnAll(warnings []string) {
 	for _, text := range warnings {
 		a.warn("key.stored", "%s", text)
 	}
 }
 
-// loginFromFile is the hint where a key cannot be typed.
+// loginFromFile is the hint if a key cannot be typed.
 const loginFromFile = "run 'microtica login < FILE' with a file that holds the key"
 
 // input is what was read from stdin.

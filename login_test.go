@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -20,18 +19,18 @@ import (
 
 const copyHint = "copy the whole key, mic_…_…, that Microtica's console shows once, at its creation"
 
-// stillValid is what logout notes.
+// stillValid is logout's note.
 const stillValid = "note: the key itself stays valid until it is revoked in Microtica's console\n"
 
-// offline is a login that asks nobody.
+// offline is a login that makes no request.
 var offline = []string{"login", "--no-verify", "--token", testKey}
 
-// saves is what login prints.
+// saves returns what login prints.
 func (s *shell) saves() result {
 	return result{"Saved API key mic_d60bea1d to " + s.credentials() + "\n", "", 0}
 }
 
-// removes is what logout prints, with the warnings that follow its note.
+// removes returns what logout prints, with the warnings that follow its note.
 func (s *shell) removes(warnings ...string) result {
 	return result{"Removed the API key saved in " + s.credentials() + "\n",
 		stillValid + strings.Join(warnings, ""), 0}
@@ -196,14 +195,13 @@ func TestLoginPrintsJSON(t *testing.T) {
 	s.want(result{"", "", 0}, "login", "--quiet")
 }
 
-// TestResultsComeBeforeWhatIsNotedOfThem holds the order in which login and logout speak, which
-// shows only where stdout and stderr are one, and that an empty variable overrides nothing.
-func TestResultsComeBeforeWhatIsNotedOfThem(t *testing.T) {
+// TestResultsComeBeforeTheirNotes checks the order of what login and logout print, which shows only
+// if stdout and stderr are one, and that an empty variable overrides nothing.
+func TestResultsComeBeforeTheirNotes(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
 	api.answer("/projects", reply(500, `{"message":"down"}`))
-	const unchecked = "warning: the key was not checked: the API failed (HTTP 500): down; " +
-		"run 'microtica whoami' later\n"
+	warning := "warning: " + unchecked("the API failed (HTTP 500): down") + "\n"
 	for _, test := range []struct{ token, file, variable string }{
 		{otherKey, "/nowhere", "MICROTICA_TOKEN"},
 		{"", "/nowhere", "MICROTICA_TOKEN_FILE"},
@@ -217,7 +215,7 @@ func TestResultsComeBeforeWhatIsNotedOfThem(t *testing.T) {
 			supplies = "warning: " + test.variable + " is set and still supplies a key\n"
 		}
 		for _, step := range []struct{ command, want string }{
-			{"login", s.saves().stdout + unchecked + overrides},
+			{"login", s.saves().stdout + warning + overrides},
 			{"logout", s.removes().stdout + stillValid + supplies},
 			{"logout", "No API key was saved in " + s.credentials() + "\n" + supplies},
 		} {
@@ -232,8 +230,8 @@ func TestResultsComeBeforeWhatIsNotedOfThem(t *testing.T) {
 	}
 }
 
-// TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten keeps a warning from being lost.
-func TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten(t *testing.T) {
+// TestNotesFollowAResultThatCannotBeWritten covers the warnings of login and logout.
+func TestNotesFollowAResultThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).with("MICROTICA_TOKEN", otherKey)
 	s.stdin = testKey
@@ -249,7 +247,7 @@ func TestWhatLoginNotesIsSaidThoughItsResultCannotBeWritten(t *testing.T) {
 	s.wantStored("")
 }
 
-// TestLoginLooksAtTheURLBeforeStdin holds the order: nobody is asked for a key that cannot be used.
+// TestLoginLooksAtTheURLBeforeStdin checks that nobody is asked for a key that cannot be used.
 func TestLoginLooksAtTheURLBeforeStdin(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, nil).with("MICROTICA_API_URL", "http://api.example")
@@ -269,9 +267,7 @@ func TestLogoutRemovesTheKeyAndWhatLoginsLeft(t *testing.T) {
 	dir := filepath.Dir(s.credentials())
 	nothing := result{"No API key was saved in " + s.credentials() + "\n", "", 0}
 	s.want(nothing, "logout")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.Mkdir(dir, 0o700))
 	others := map[string]time.Duration{
 		"notes": 0, "old": time.Hour, "credentials.old": time.Hour, ".credentials": time.Hour,
 	}
@@ -294,14 +290,12 @@ func TestLogoutRemovesTheKeyAndWhatLoginsLeft(t *testing.T) {
 	s.want(result{file + "false}\n", "", 0}, "logout", "--json")
 }
 
-// stuck makes what looks like a login's temporary file and cannot be removed, for it is a directory
-// that is not empty. It returns its path, and that with the reason.
+// stuck makes what looks like a login's temporary file and cannot be removed, because it is a
+// directory that is not empty. It returns its path, and that with the reason.
 func stuck(t *testing.T, dir, name string) (path, message string) {
 	t.Helper()
 	path = filepath.Join(dir, temporary+name)
-	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	must(t, os.MkdirAll(filepath.Join(path, "x"), 0o700))
 	return path, path + ": " + withoutPath(os.Remove(path)).Error()
 }
 
@@ -321,7 +315,7 @@ func TestLogoutRemovesAllThatItCanAndNamesTheRest(t *testing.T) {
 	s.save("mine")
 	plant(t, dir, s.now, map[string]time.Duration{temporary + "b": 0})
 	s.wantError(wrong{"file.write", "cannot remove " + s.credentials() +
-		": it holds something other than an API key; " + first + "; " + second,
+		": " + notAKey + "; " + first + "; " + second,
 		"move " + s.credentials() + " away and try again", 0}, "logout")
 	wantNames(t, dir, temporary+"a "+temporary+"c credentials")
 }
@@ -330,16 +324,14 @@ func TestLogoutRemovesAllThatItCanAndNamesTheRest(t *testing.T) {
 // not ours to remove, but still holds the key. That is said even where logout fails.
 func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
+	if onWindows {
 		t.Skip("making a link takes a privilege there")
 	}
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	plant(t, dir, time.Now(), map[string]time.Duration{"target": 0, "mic_a_b": 0})
 	target := filepath.Join(dir, "target")
 	writeFile(t, filepath.Join(dir, "empty"), "\n")
-	if err = errors.Join(err, os.Symlink("target", filepath.Join(dir, "between"))); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err, os.Symlink("target", filepath.Join(dir, "between")))
 	for to, still := range map[string]string{
 		"target": target, "between": target, "mic_a_b": "the link's target",
 		"nothing": "", "empty": "", ".": "", // the last one is a directory
@@ -347,18 +339,14 @@ func TestLogoutRemovesALinkAndNamesItsTarget(t *testing.T) {
 		s := newShell(t, nil)
 		rest, message := stuck(t, filepath.Dir(s.credentials()), "rest")
 		link := func() error { return os.Symlink(filepath.Join(dir, to), s.credentials()) }
-		if err := link(); err != nil {
-			t.Fatal(err)
-		}
+		must(t, link())
 		warning := ""
 		if still != "" {
 			warning = "warning: only the link was removed: the key is still in " + still + "\n"
 		}
 		failed := wrong{"file.write", "cannot remove " + message, "remove it by hand", 0}
 		s.want(result{"", warning + failed.fails("", false).stderr, 1}, "logout")
-		if err := errors.Join(os.RemoveAll(rest), link()); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.RemoveAll(rest), link())
 		s.want(s.removes(warning), "logout")
 		wantNames(t, filepath.Dir(s.credentials()), "")
 		wantNames(t, dir, "between empty mic_a_b target")

@@ -63,6 +63,10 @@ const (
 		`"apiKey":{"id":"k1","prefix":"mic_d60bea1d","name":"ci"}}`
 )
 
+// onWindows is true where modes mean nothing, links take a privilege, messages differ, and a file
+// that is being replaced cannot be opened.
+const onWindows = runtime.GOOS == "windows"
+
 // testDir is a directory that lives as long as the test process.
 var testDir string
 
@@ -81,14 +85,14 @@ func TestMain(m *testing.M) {
 	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
 		os.Unsetenv(name)
 	}
-	// Under nohup, or behind & in a script, some are ignored; the programs that tests start would
-	// inherit that, but not that they are caught. INT comes last: it tells whether QUIT is ignored.
+	// Under nohup, or with & in a script, some signals are ignored. The programs that tests start
+	// would inherit that, but not that they are caught. INT comes last: it decides for QUIT, too.
 	for _, s := range slices.Backward(endingSignals) {
 		if ignoredAtStart(s) {
 			signal.Notify(make(chan os.Signal, 1), s)
 		}
 	}
-	log.SetOutput(io.Discard) // where the fakes' net/http complains of what tests make clients do
+	log.SetOutput(io.Discard) // the fakes' net/http logs what tests make clients do
 	var err error
 	if testDir, err = os.MkdirTemp("", "microtica-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -233,7 +237,7 @@ type rawServer struct {
 	heard       bytes.Buffer
 }
 
-// newRawServer starts a server that gives each connection on loopback to serve, then closes it.
+// newRawServer starts a server on loopback that passes each connection to serve, then closes it.
 func newRawServer(t testing.TB, serve func(net.Conn)) *rawServer {
 	t.Helper()
 	s := newRawServerAt(t, "127.0.0.1:0", serve)
@@ -243,7 +247,7 @@ func newRawServer(t testing.TB, serve func(net.Conn)) *rawServer {
 	return s
 }
 
-// newRawServerAt does the same at another address. It returns nil where this machine has none.
+// newRawServerAt does the same at another address. It returns nil if this machine lacks that.
 func newRawServerAt(t testing.TB, address string, serve func(net.Conn)) *rawServer {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -307,7 +311,7 @@ func readHead(conn net.Conn) string {
 	}
 }
 
-// answering returns what reads a request and sends text, and no more.
+// answering returns a handler that reads a request and sends text.
 func answering(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		readHead(conn)
@@ -386,7 +390,7 @@ type shell struct {
 	stdin       string
 	input       io.Reader       // stdin where a text is not enough
 	output      io.Writer       // where stdout goes instead of into the result
-	waits       []time.Duration // how long the retries waited, which takes no time here
+	waits       []time.Duration // before retries, which take no time here
 	onTerminal  bool            // stderr is a terminal
 	apiLimit    time.Duration
 	verifyLimit time.Duration
@@ -394,7 +398,7 @@ type shell struct {
 	now         time.Time
 }
 
-// result is all that a command leaves behind, but for files.
+// result is all that a command leaves behind, except files.
 type result struct {
 	stdout, stderr string
 	code           int
@@ -420,7 +424,7 @@ func newUser(t testing.TB) (*fakeAPI, *shell) {
 	return api, newShell(t, api).with("MICROTICA_TOKEN", testKey)
 }
 
-// shellIn returns a shell with a home directory that is there already.
+// shellIn returns a shell with that home directory, which need not exist.
 func shellIn(t testing.TB, home string) *shell {
 	return &shell{
 		t:           t,
@@ -459,11 +463,14 @@ func (s *shell) environ(more ...string) []string {
 // app returns what main would make for the shell's commands, without a stdout and a stderr.
 func (s *shell) app() *app {
 	return &app{
-		stdin:   cmp.Or[io.Reader](s.input, strings.NewReader(s.stdin)),
-		stdout:  s.output,
-		stderr:  io.Discard,
-		lookenv: lookup(s.env),
-		now:     func() time.Time { return s.now },
+		stdin:  cmp.Or[io.Reader](s.input, strings.NewReader(s.stdin)),
+		stdout: s.output,
+		stderr: io.Discard,
+		lookenv: func(name string) (string, bool) {
+			value, set := s.env[name]
+			return value, set
+		},
+		now: func() time.Time { return s.now },
 		after: func(d time.Duration) <-chan time.Time {
 			s.waits = append(s.waits, d)
 			return time.After(0)
@@ -494,14 +501,6 @@ func (s *shell) run(args ...string) result {
 		s.t.Errorf("%q printed the key:\n%s", args, r)
 	}
 	return r
-}
-
-// lookup returns what finds variables as os.LookupEnv does, in env.
-func lookup(env map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) {
-		value, set := env[name]
-		return value, set
-	}
 }
 
 // want runs a command line and compares all that it printed, and its exit status.
@@ -549,8 +548,8 @@ func (s *shell) wantStored(want string) {
 	}
 }
 
-// wrong is an error as a test expects it. What follows from its code is in exitStatuses and
-// retryable, a second time: a change of the program's table fails a test.
+// wrong is an error as a test expects it. What follows from its code is repeated in exitStatuses
+// and retryable, so that a change to the program's table fails a test.
 type wrong struct {
 	code, message, hint string
 	status              int // 0 for null
@@ -594,7 +593,7 @@ func (w wrong) fails(stdout string, asJSON bool) result {
 	return r
 }
 
-// from returns w with source in the place of SOURCE.
+// from returns w with SOURCE replaced by source.
 func (w wrong) from(source string) wrong {
 	w.message = strings.ReplaceAll(w.message, "SOURCE", source)
 	w.hint = strings.ReplaceAll(w.hint, "SOURCE", source)
@@ -615,13 +614,12 @@ func insecure(host, why, hint string) wrong {
 const (
 	cut         = "it is cut short or malformed, or its header is too long"
 	notJSON     = "it is not JSON"
-	readHint    = "give the key read access in Microtica's console"
 	tlsHint     = "check the network and MICROTICA_API_URL"
 	connectHint = "check the network, or set MICROTICA_API_URL"
 )
 
-// quoted returns text as a JSON string, by the standard library's encoder, but that the end of a
-// line is spelled as the program does.
+// quoted returns text as a JSON string, as the standard library encodes it, except that a line feed
+// is spelled as the program spells it.
 func quoted(text string) string {
 	const end = "\uE000"
 	var b bytes.Buffer
@@ -648,7 +646,7 @@ func builtBinary(t testing.TB) string {
 
 var buildBinary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(testDir, "microtica")
-	if runtime.GOOS == "windows" {
+	if onWindows {
 		path += ".exe"
 	}
 	build := exec.Command("go", "build", "-ldflags", "-s -w -X main.version=test", "-o", path, ".")
@@ -670,8 +668,8 @@ type program struct {
 	dir        string               // the working directory
 	path       string               // a program other than the binary, such as /bin/sh
 	attributes *syscall.SysProcAttr // another user or root directory, a session, a tracer
-	limit      time.Duration        // a minute where it is 0
-	measured   bool                 // have its memory measured
+	limit      time.Duration        // a minute if it is 0
+	measured   bool                 // whether its memory is measured
 }
 
 // running is a process that has started.
@@ -684,7 +682,7 @@ type running struct {
 	started  time.Time
 	took     time.Duration
 	peakFile string
-	peak     int64 // the most memory that it held, in bytes; 0 where the system does not say
+	peak     int64 // the most memory that it held, in bytes; 0 if the system does not say
 }
 
 // process runs the built binary with exactly the given environment.
@@ -704,7 +702,7 @@ func (p program) run(t testing.TB, args ...string) result {
 	return r.wait()
 }
 
-// start starts the program, which is killed when its limit is over.
+// start starts the program, which is killed when its time limit is over.
 func (p program) start(t testing.TB, args ...string) (*running, error) {
 	t.Helper()
 	r := &running{t: t, started: time.Now()}
@@ -724,7 +722,7 @@ func (p program) start(t testing.TB, args ...string) (*running, error) {
 	return r, r.Start()
 }
 
-// wait returns what the program has left behind when it has ended.
+// wait waits for the end of the program and returns what it left behind.
 func (r *running) wait() result {
 	r.t.Helper()
 	r.Wait()

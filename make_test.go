@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -21,7 +20,7 @@ type workshop struct {
 func newWorkshop(t *testing.T, tools ...string) *workshop {
 	t.Helper()
 	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil || runtime.GOOS == "windows" {
+		if _, err := exec.LookPath(tool); err != nil || onWindows {
 			t.Skipf("there is no %s here, or its shell has other paths than Go", tool)
 		}
 	}
@@ -48,12 +47,12 @@ func newWorkshop(t *testing.T, tools ...string) *workshop {
 	return w
 }
 
-// run runs a program, which must succeed if fine, and returns what it printed to stderr. Nothing
-// may ever make the file x.
-func (w *workshop) run(fine bool, path string, args ...string) string {
+// run runs a program, which must succeed if ok and fail otherwise, and returns what it printed to
+// stderr. Nothing may ever make the file x.
+func (w *workshop) run(ok bool, path string, args ...string) string {
 	w.t.Helper()
 	got := program{path: path, env: w.env, dir: w.dir}.run(w.t, args...)
-	if (got.code == 0) != fine {
+	if (got.code == 0) != ok {
 		w.t.Fatalf("%s %q: %s", path, args, got)
 	}
 	if _, err := os.Stat(filepath.Join(w.dir, "x")); err == nil {

@@ -27,13 +27,13 @@ import (
 	"time"
 )
 
-// A mutation run breaks the program in many small ways, one at a time, and looks whether a test
+// A mutation run breaks the program in many small ways, one at a time, and checks whether a test
 // notices. All mutants are compiled into one copy of the package, and a file chooses one of them. A
 // first pass runs each test alone to learn which mutants it reaches. Then each mutant meets the
 // tests that reach it: the quick ones, and if it survives those, the slow ones.
 
-// mutant is one small change to some bytes of the source. They give way to code that does the same
-// unless this mutant is chosen.
+// mutant is one small change to some bytes of the source. They are replaced by code that does the
+// same unless this mutant is chosen.
 type mutant struct {
 	at     gotoken.Position // of the first byte
 	end    int              // the offset of the last, plus one
@@ -111,7 +111,7 @@ func (m *mutator) source(n ast.Node) string {
 	return m.text[fileSet.Position(n.Pos()).Offset:fileSet.Position(n.End()).Offset]
 }
 
-// add adds the mutant that puts code in the place of n.
+// add adds the mutant that replaces n with code.
 func (m *mutator) add(n ast.Node, what, code string) {
 	m.all = append(m.all, &mutant{
 		at:   fileSet.Position(n.Pos()),
@@ -241,7 +241,7 @@ func (m *mutator) returns(s *ast.ReturnStmt) {
 }
 
 // drawMutants returns count mutants of the files that are compiled here, drawn by seed, and more
-// where a file would have less than five. They are in order, and do not overlap.
+// where a file would have fewer than five. They are in order, and do not overlap.
 func drawMutants(t testing.TB, source map[string]string, count int, seed uint64) []*mutant {
 	p := compile(t, source, runtime.GOOS)
 	var all, drawn []*mutant
@@ -320,9 +320,9 @@ func mutantTests() []string {
 	return names
 }
 
-// run runs tests on the copy with the given mutant, 0 for none, and returns whether they pass
-// within the limit, and the numbers of the mutants reached if none is chosen. What else a broken
-// program can do is bounded: memory, the size of files, and where its home is.
+// run runs tests on the copy with the given mutant, 0 for none. It reports whether they pass within
+// the limit, and returns the numbers of the mutants reached if none is chosen. What else a broken
+// program can do is bounded: by limits on memory and the size of files, and a home of its own.
 func (r *mutationRun) run(tests []string, number int, limit time.Duration) (bool, []string) {
 	home, err := os.MkdirTemp(r.dir, "home-")
 	if err != nil {
@@ -394,7 +394,7 @@ func (r *mutationRun) cover(t *testing.T, tests []string) {
 // try lets a mutant meet the tests that reach it, and notes whether one kills it.
 func (r *mutationRun) try(number int) {
 	const quick = 2 * time.Second // how long a test may take to be among those that come first
-	const slow = 10 * time.Second // what takes longer, as floods of memory do, does not take part
+	const slow = 10 * time.Second // longer tests, such as floods of memory, are left out
 	m := r.mutants[number-1]
 	for _, first := range []bool{true, false} {
 		var tests []string

@@ -4,13 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
 
-// queryTests are the tests that a package without --query leaves out: they ask for queries too.
+// queryTests matches the tests that a package without --query leaves out: they use queries, too.
 const queryTests = `Query|Raw|Torture|Complet|Document|Demo|Policy|Audit|TextIsEscaped|` +
 	`WholeAnswer|AWriteError|MemoryLimit|Garbage`
 
@@ -19,7 +18,7 @@ const queryTests = `Query|Raw|Torture|Complet|Document|Demo|Policy|Audit|TextIsE
 // tests, too.
 func TestQueryCanBeDeleted(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
+	if onWindows {
 		t.Skip("the commands are for other systems")
 	}
 	text, err := os.ReadFile("CONTRIBUTING.md")
@@ -50,7 +49,7 @@ func TestQueryCanBeDeleted(t *testing.T) {
 	run(2, microtica, "version", "--query", "@")
 	run(0, microtica, "version", "--json")
 	if os.Getenv("MICROTICA_TORTURE") != "" {
-		run(0, "go", "test", "-count=1", "-short", "-skip", queryTests, ".")
+		run(0, "go", "test", "-count=1", "-skip", queryTests, ".")
 	}
 }
 
@@ -77,6 +76,3 @@ func copyPackage(dir string, replaced map[string]string) error {
 	}
 	return err
 }
-
-// words returns text with its words apart by single spaces.
-func words(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -171,7 +171,7 @@ const (
 )
 
 // dangerous reports whether the rune r at s[i:] can act on a terminal, or is invisible there while
-// programs still read it. Such are Unicode's categories Cc, Cf, Zl and Zp, and runes that are
+// programs still read it. These are Unicode's categories Cc, Cf, Zl and Zp, and runes that are
 // ignored in display (Other_Default_Ignorable_Code_Point, variation selectors, tags). Exempt are
 // joiners between non-ASCII letters, as in Persian and Hindi, and the joiners and style selectors
 // of emoji.

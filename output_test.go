@@ -14,9 +14,8 @@ import (
 // wantList checks what project list prints where the API answers body.
 func wantList(t *testing.T, body string, want result, flags ...string) {
 	t.Helper()
-	api := newFakeAPI(t)
+	api, s := newUser(t)
 	api.answer("/projects", reply(200, body))
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
 	s.want(want, append([]string{"project", "list"}, flags...)...)
 }
 
@@ -58,8 +57,8 @@ func TestTablesAlignByDisplayWidth(t *testing.T) {
 	}
 }
 
-// TestTheWideRunesAreUnicodes holds the table to what was made of EastAsianWidth.txt of Unicode 16:
-// how many runes it has, and their checksum.
+// TestTheWideRunesAreUnicodes holds the table to EastAsianWidth.txt of Unicode 16, by the number of
+// its runes and their checksum.
 func TestTheWideRunesAreUnicodes(t *testing.T) {
 	t.Parallel()
 	count, sum := 0, crc32.NewIEEE()
@@ -101,12 +100,10 @@ func TestTextIsEscapedWhereItCouldActOrHide(t *testing.T) {
 // TestCleanLeavesNothingThatActsOnATerminal goes through every rune there is.
 func TestCleanLeavesNothingThatActsOnATerminal(t *testing.T) {
 	t.Parallel()
-	categories := []*unicode.RangeTable{unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp,
-		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector}
 	for r := range rune(utf8.MaxRune + 1) {
 		want := "a" + string(r)
 		switch {
-		case !unicode.In(r, categories...):
+		case !unicode.In(r, hostile...):
 		case r < 0x80:
 			want = fmt.Sprintf(`a\x%02x`, r)
 		case r < 0x10000:
@@ -120,7 +117,7 @@ func TestCleanLeavesNothingThatActsOnATerminal(t *testing.T) {
 	}
 }
 
-// TestRawPrintsForAShell covers what --raw prints, and what it refuses so that no script goes on
+// TestRawPrintsForAShell covers what --raw prints, and what it refuses so that no script continues
 // with nothing.
 func TestRawPrintsForAShell(t *testing.T) {
 	t.Parallel()
@@ -155,7 +152,7 @@ func TestRawPrintsForAShell(t *testing.T) {
 	}
 }
 
-// fullDisk fails after it has taken so many bytes.
+// fullDisk fails once it has no bytes left to take.
 type fullDisk struct{ left int }
 
 func (d *fullDisk) Write(p []byte) (int, error) {
@@ -169,10 +166,10 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 // TestAWriteErrorFailsTheCommand covers commands that print, at the first byte and later.
 func TestAWriteErrorFailsTheCommand(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
+	api, s := newUser(t)
+	s.with("MICROTICA_PROJECT_ID", "5f1c")
 	row := `{"id":"1","name":"a project of some length"},`
 	api.answer("/projects", reply(200, `[`+strings.Repeat(row, 10000)+`{}]`))
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey, "MICROTICA_PROJECT_ID", "5f1c")
 	for _, line := range []string{"whoami", "project list", "env list", "api me", "version", "help",
 		"completion bash", "project list --query [].[id,name] --raw"} {
 		s.output = &fullDisk{0}

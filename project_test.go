@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// TestAnEmptyListIsNoError prints the header and a note.
-func TestAnEmptyListIsNoError(t *testing.T) {
+// TestAnEmptyListIsNotAnError expects the header and a note.
+func TestAnEmptyListIsNotAnError(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
+	api, s := newUser(t)
+	s.with("MICROTICA_PROJECT_ID", "5f1c")
 	api.answer("/projects", reply(200, `{"projects":[]}`))
 	api.answer("/projects/5f1c/details", reply(200, `{"entities":{"stages":[]}}`))
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey, "MICROTICA_PROJECT_ID", "5f1c")
 	const projects, stages = "ID  NAME\n", "ID  NAME  STATUS  LAST DEPLOYED\n"
 	const none = "the key can see no environments"
 	s.want(result{projects, "note: the key can see no projects\n", 0}, "project", "list")
@@ -21,8 +21,8 @@ func TestAnEmptyListIsNoError(t *testing.T) {
 	s.want(result{"[]\n", "", 0}, "env", "list", "--json", "--quiet")
 }
 
-// TestAListIsAnArrayOfObjects covers answers of the right shape, of which JSON is the list alone.
-// (What is no list is in TestAnotherServersAnswerIsNotTheAPIs.)
+// TestAListIsAnArrayOfObjects covers answers of the right shape: --json prints the list alone.
+// (Those of a wrong shape are in TestAnotherServersAnswerIsNotTheAPIs.)
 func TestAListIsAnArrayOfObjects(t *testing.T) {
 	t.Parallel()
 	const env, details = "env list --project 5f1c --json", "/projects/5f1c/details"

@@ -111,7 +111,7 @@ func catch(text string, err *error) {
 // sign itself, which may not be part of JMESPath.
 type token struct {
 	kind    string
-	text    string // the name itself if it is one, else as in the expression
+	text    string // the name itself if it is one; a number or sign as in the expression
 	value   any    // of a string or a literal
 	at, end int    // byte offsets
 }

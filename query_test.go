@@ -155,8 +155,8 @@ func TestAQueryIsShownUnlessItIsLongOrHoldsAKey(t *testing.T) {
 	}
 }
 
-// TestQueryIsCompiledBeforeAnythingIsDone makes no request, and neither reads nor saves a key, for
-// a query that cannot be.
+// TestQueryIsCompiledBeforeAnythingIsDone checks that a bad query makes no request, and neither
+// reads nor saves a key.
 func TestQueryIsCompiledBeforeAnythingIsDone(t *testing.T) {
 	t.Parallel()
 	api := newFakeAPI(t)
@@ -185,7 +185,7 @@ func TestQueryIsCompiledBeforeAnythingIsDone(t *testing.T) {
 	}
 }
 
-// TestQueryWorksOnEveryCommandsJSON also holds that @ is what --json prints.
+// TestQueryWorksOnEveryCommandsJSON also checks that @ is what --json prints.
 func TestQueryWorksOnEveryCommandsJSON(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, newFakeAPI(t)).with("MICROTICA_PROJECT_ID", "5f1c")
@@ -206,7 +206,7 @@ func TestQueryWorksOnEveryCommandsJSON(t *testing.T) {
 	}
 }
 
-// TestAQueryThatFailsLeavesStdoutEmpty also holds that what login and logout did stays done.
+// TestAQueryThatFailsLeavesStdoutEmpty also checks that what login and logout did stays done.
 func TestAQueryThatFailsLeavesStdoutEmpty(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, newFakeAPI(t))
@@ -272,8 +272,8 @@ func TestAResultIsBounded(t *testing.T) {
 	}
 }
 
-// TestAQueryMakesNoCopies holds what expressions allocate over a text of 1 MiB that each look-up
-// would copy a thousand times.
+// TestAQueryMakesNoCopies bounds what expressions allocate over a text of 1 MiB, which a copy for
+// each look-up would multiply.
 func TestAQueryMakesNoCopies(t *testing.T) {
 	v, err := parseJSON(`{"s":"` + strings.Repeat("12345678", 1<<17) + `",` +
 		`"n":[` + strings.Repeat("1,", 999) + `1]}`)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +16,7 @@ func TestTheProgramIsAllThatAnImageNeeds(t *testing.T) {
 		t.Skip("only root can change the root directory")
 	}
 	ca := newAuthority(t)
-	api := newSecureAPI(t, &tls.Config{Certificates: []tls.Certificate{ca.good("localhost")}})
+	api := newSecureAPI(t, with(ca.good("localhost")))
 	root := t.TempDir()
 	install(t, filepath.Join(root, "microtica"), builtBinary(t))
 	install(t, filepath.Join(root, "run/secrets/key"), newShell(t, nil).save(testKey).credentials())
@@ -46,10 +45,8 @@ func TestTheProgramIsAllThatAnImageNeeds(t *testing.T) {
 	whoami("the key in a mounted file", works, trust, "MICROTICA_TOKEN_FILE=/run/secrets/key")
 	local := strings.Replace(api.base(), "127.0.0.1", "localhost", 1) // with no hosts file
 	whoami("a name for this machine", works, trust, key, "MICROTICA_API_URL="+local)
-	whoami("no CA certificates", insecure(api.host(),
-		"its certificate is signed by an unknown authority",
-		"no CA certificates may be installed (scratch image): set SSL_CERT_FILE or copy "+
-			"ca-certificates.crt into the image").fails(reportOf("false", "unknown"), false), key)
+	whoami("no CA certificates", insecure(api.host(), unknownAuthority, installHint).
+		fails(reportOf("false", "unknown"), false), key)
 	install(t, filepath.Join(root, "etc/ssl/certs/ca-certificates.crt"), ca.file)
 	whoami("CA certificates in the image", works, key)
 }

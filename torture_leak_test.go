@@ -303,7 +303,7 @@ func TestTortureDebugSettings(t *testing.T) {
 // all stacks among others.
 func TestTortureStackTraces(t *testing.T) {
 	t.Parallel()
-	if runtime.GOOS == "windows" {
+	if onWindows {
 		t.Skip("Windows has no such signals")
 	}
 	find := newSearch(t)
@@ -318,9 +318,7 @@ func TestTortureStackTraces(t *testing.T) {
 			s := newKeyShell(t, "http://"+api.host, testKey, "stored")
 			p := program{env: s.environ("GOTRACEBACK=system"), stdin: testKey, dir: s.home}
 			r, err := p.start(t, strings.Fields(line)...)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must(t, err)
 			<-asked
 			r.Process.Signal(signal)
 			got := r.wait()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestMemoryLimitIsAnErrorLikeAnyOther holds what the user sees, and that a pipe that nobody reads
+// TestMemoryLimitIsAnErrorLikeAnyOther checks what the user sees, and that a pipe that nobody reads
 // does not hold up the end.
 func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 	t.Parallel()
@@ -19,16 +19,14 @@ func TestMemoryLimitIsAnErrorLikeAnyOther(t *testing.T) {
 	}
 	blocked := program{env: s.environ(), stderr: fullPipe(t), measured: true}
 	r, err := blocked.start(t, line...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if got := r.wait(); got.code != 1 || r.peak > worstPeak {
 		t.Errorf("with a blocked stderr: exit %d, %d MiB", got.code, r.peak>>20)
 	}
 }
 
-// TestGarbageIsCollectedBeforeTheLimit holds the soft limit: the copies fit, if those that nobody
-// needs any more are let go, even where the user has turned the collector off.
+// TestGarbageIsCollectedBeforeTheLimit tests the soft limit: the copies fit if those no longer
+// needed are freed, even if the user has turned the collector off.
 func TestGarbageIsCollectedBeforeTheLimit(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)

@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,17 +33,13 @@ func newTerminal(t *testing.T) *pseudoTerminal {
 	t.Helper()
 	p := &pseudoTerminal{t: t, screen: filepath.Join(t.TempDir(), "screen")}
 	screen, err := os.Create(p.screen)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	if p.master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
 		t.Skipf("there are no pseudo-terminals here: %v", err)
 	}
 	t.Cleanup(func() { p.master.Close() })
 	raw, err := p.master.SyscallConn() // after Fd, closing the master would wait for its reader
-	if err = errors.Join(err, raw.Control(func(fd uintptr) { p.descriptor = fd })); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err, raw.Control(func(fd uintptr) { p.descriptor = fd }))
 	var unlock, number int32
 	p.control(p.descriptor, syscall.TIOCSPTLCK, unsafe.Pointer(&unlock))
 	p.control(p.descriptor, syscall.TIOCGPTN, unsafe.Pointer(&number))
@@ -84,9 +79,7 @@ func (p *pseudoTerminal) start(run program, args ...string) {
 	if err != nil && run.attributes.Cloneflags != 0 {
 		p.t.Skipf("no namespace of processes can be made here: %v", err)
 	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	must(p.t, err)
 	p.t.Cleanup(func() {
 		p.cancel()
 		p.Wait()
@@ -122,8 +115,8 @@ func (p *pseudoTerminal) change(edit func(*syscall.Termios)) (before syscall.Ter
 	return before
 }
 
-// wantNothingPending fails the test if typed text waits for whoever reads the terminal next, a
-// shell say.
+// wantNothingPending fails the test if typed text is left for the next reader of the terminal, such
+// as a shell.
 func (p *pseudoTerminal) wantNothingPending() {
 	p.t.Helper()
 	var count int32
@@ -147,10 +140,10 @@ func (p *pseudoTerminal) waitFor(what string, is func() bool) {
 	p.t.Fatalf("no sign of %s; on the screen: %q", what, p.shown())
 }
 
-// waitForText waits until the screen shows text that many times.
-func (p *pseudoTerminal) waitForText(text string, times int) {
+// waitForText waits until the screen shows text n times.
+func (p *pseudoTerminal) waitForText(text string, n int) {
 	p.t.Helper()
-	p.waitFor(text, func() bool { return strings.Count(p.shown(), text) >= times })
+	p.waitFor(text, func() bool { return strings.Count(p.shown(), text) >= n })
 }
 
 // waitForPrompt waits for the prompt of that number.
@@ -202,9 +195,9 @@ func (p *pseudoTerminal) fg() {
 	p.waitFor("the job", func() bool { return p.foreground() != p.Process.Pid })
 }
 
-// wantEnd waits for the end of the program: one of the exit statuses, or a signal with a minus, the
-// terminal as it was found, and what the program says, once. Nothing typed is left for the shell,
-// and nothing of a key is on the screen.
+// wantEnd waits for the end of the program: one of the codes, which are exit statuses or negated
+// signals, the terminal as it was found, and what the program says, once. Nothing typed is left for
+// the shell, and nothing of a key is on the screen.
 func (p *pseudoTerminal) wantEnd(says string, codes ...int) {
 	p.t.Helper()
 	p.waitFor("an end", func() bool { return processState(p.Process.Pid) == "Z" })
@@ -239,7 +232,7 @@ const (
 		"it is shown only once.\r\nAPI key (input is hidden): "
 	// saved is how login begins to say that it has saved the test key.
 	saved = "Saved API key mic_d60bea1d to "
-	// broken is what it says where a signal has ended it.
+	// broken is what it says if a signal has ended it.
 	broken = "error: interrupted\r\n"
 	// extra is what is pasted after a key, for the shell to run.
 	extra = "touch canary-ran\n"
@@ -392,8 +385,8 @@ func TestTorturePrompt(t *testing.T) {
 		"0 terminals left without echo", rounds*len(promptEnds), rounds*stops)
 }
 
-// TestTortureTwoSignalsAtOnce ends prompts with two signals 50 µs apart, as they come where a
-// parent process forwards Ctrl-C.
+// TestTortureTwoSignalsAtOnce ends prompts with two signals 50 µs apart, as they come if a parent
+// process forwards Ctrl-C.
 func TestTortureTwoSignalsAtOnce(t *testing.T) {
 	t.Parallel()
 	pairs := [][]syscall.Signal{
@@ -457,13 +450,13 @@ func (p *pseudoTerminal) waitForShell() {
 	})
 }
 
-// waitForJob presses Enter until a shell says, before its next prompt, what has become of a job.
-func (p *pseudoTerminal) waitForJob(text string, times int) {
+// waitForJob presses Enter until a shell has said n times, before a prompt, what became of a job.
+func (p *pseudoTerminal) waitForJob(text string, n int) {
 	p.t.Helper()
 	p.waitFor(text, func() bool {
 		p.typed("\n")
 		time.Sleep(20 * time.Millisecond)
-		return strings.Count(p.shown(), text) >= times
+		return strings.Count(p.shown(), text) >= n
 	})
 }
 
@@ -604,9 +597,9 @@ func TestPromptInAnyMode(t *testing.T) {
 	}
 }
 
-// TestPrompt ends prompts after --quiet and --json, which change nothing but what comes after it,
-// with stdout into a pipe whose reader has gone, which ends the program by SIGPIPE, as any other,
-// and after a stop with a key half typed, of which the shell finds nothing.
+// TestPrompt covers --quiet and --json, which change only what follows the prompt; a stdout whose
+// reader has gone, which ends the program by SIGPIPE as it would any other; and a stop with a key
+// half typed, of which the shell finds nothing.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	reader, closed := newPipe(t)
@@ -639,7 +632,7 @@ func TestPromptThatNobodySees(t *testing.T) {
 	}
 }
 
-// TestPromptThenVerify holds what Ctrl-C and Ctrl-Z do after the prompt, while the key is being
+// TestPromptThenVerify checks what Ctrl-C and Ctrl-Z do after the prompt, while the key is being
 // checked: the terminal has long been restored.
 func TestPromptThenVerify(t *testing.T) {
 	t.Parallel()
@@ -677,7 +670,7 @@ func TestPromptWhileOutputIsHeld(t *testing.T) {
 	}
 }
 
-// TestAnAbortedPromptRestoresTheTerminal is about a machine too busy for the prompt to end by
+// TestAnAbortedPromptRestoresTheTerminal stands for a machine too busy for the prompt to end by
 // itself in time after a signal.
 func TestAnAbortedPromptRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
@@ -703,9 +696,7 @@ func TestPromptWhoseTerminalGoesAway(t *testing.T) {
 		session := &syscall.SysProcAttr{Setsid: true, Setctty: controls}
 		p := newPrompt(t, s, way{program: program{attributes: session}})
 		p.typed(partly)
-		if err := errors.Join(p.slave.Close(), p.master.Close()); err != nil {
-			t.Fatal(err)
-		}
+		must(t, p.slave.Close(), p.master.Close())
 		if got := p.wait(); got.code != 129 {
 			t.Errorf("a hangup ends the program with %s", got)
 		}

@@ -19,7 +19,7 @@ import (
 // run beside much else.
 var soon = time.Duration(times(4000, 1500)) * time.Millisecond
 
-// silentAfter returns what says that a request has come, and then nothing to the client.
+// silentAfter returns what reports a request on asked, and sends nothing.
 func silentAfter(asked chan<- bool) func(net.Conn, string) {
 	return func(conn net.Conn, _ string) {
 		asked <- true
@@ -31,9 +31,7 @@ func silentAfter(asked chan<- bool) func(net.Conn, string) {
 func newPipe(t *testing.T) (reader, writer *os.File) {
 	t.Helper()
 	reader, writer, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(func() {
 		reader.Close()
 		writer.Close()
@@ -46,9 +44,7 @@ func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	_, writer := newPipe(t)
 	raw, err := writer.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	raw.Control(func(fd uintptr) {
 		for err == nil { // until it would block
 			_, err = syscall.Write(int(fd), make([]byte, 4096))
@@ -112,9 +108,7 @@ func (b busyCommand) start(t *testing.T, asJSON bool) *running {
 		p.stderr = fullPipe(t)
 	}
 	r, err := p.start(t, inForm(asJSON, strings.Fields(b.args)...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	receive(t, reached)
 	time.Sleep(50 * time.Millisecond)
 	return r
@@ -186,24 +180,22 @@ func TestSignalsIgnoredAtStartStayIgnored(t *testing.T) {
 		p := program{env: newRawShell(t, server).environ(), path: "/bin/sh"}
 		script := "trap '' " + ignored + `; exec "$0" project list`
 		r, err := p.start(t, "-c", script, builtBinary(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		must(t, err)
 		receive(t, asked)
 		for _, s := range sent {
 			r.Process.Signal(s)
 		}
 		time.Sleep(100 * time.Millisecond)
 		close(answer)
-		want := result{"ID    NAME\n5f1c  shop\n77aa  blog\n", "", 0}
+		want := result{projectTable, "", 0}
 		if got := r.wait(); got != want {
 			t.Errorf("with %s ignored, %v\n got %s\nwant %s", ignored, sent, got, want)
 		}
 	}
 }
 
-// TestErrorIsPrintedOnce holds a command's own error back where the program is being aborted: that
-// has been reported already.
+// TestErrorIsPrintedOnce checks that a command's own error is held back if the program is being
+// aborted, which has been reported already.
 func TestErrorIsPrintedOnce(t *testing.T) {
 	t.Parallel()
 	a := newShell(t, nil).app()
@@ -217,8 +209,8 @@ func TestErrorIsPrintedOnce(t *testing.T) {
 	}
 }
 
-// TestCancelledReadLeavesNothingBehind gives up on a pipe, into which a key is written then: what
-// reads it must not touch what the command has returned (go test -race).
+// TestCancelledReadLeavesNothingBehind gives up on a pipe before a key is written into it: the
+// goroutine that reads it must not touch what the command has returned (go test -race).
 func TestCancelledReadLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	for range 20 {

@@ -32,9 +32,9 @@ func killLogin(t *testing.T, home string, after time.Duration) {
 	r.wait()
 }
 
-// TestTortureKilledAtRandom kills login at random moments after it has got the key. Where a save
-// takes place is learned from the runs: one that the kill found over makes the next kills earlier,
-// one that had not begun makes them later.
+// TestTortureKilledAtRandom kills login at random moments after it has got the key. When a save
+// takes place is learned from the runs: if it was over, the next kills come earlier; if it had not
+// begun, they come later.
 func TestTortureKilledAtRandom(t *testing.T) {
 	dir := t.TempDir()
 	kills, inside, span := times(40, 3000), 0, 4*time.Millisecond
@@ -171,7 +171,7 @@ func TestTortureBadDisks(t *testing.T) {
 	counted(t, "%d disks that take nothing, 0 keys lost", count)
 }
 
-// unixForeignFiles are those that not every system can make.
+// unixForeignFiles are further ones, which not every system can make.
 var unixForeignFiles = []foreignFile{
 	{"a FIFO", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "", aPipe},
 	{"a link to a device", linkTo("/dev/zero"), "", notRegular},

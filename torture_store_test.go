@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,15 +11,12 @@ import (
 	"time"
 )
 
-// onWindows says that modes mean nothing, and that a file that is being replaced cannot be opened.
-const onWindows = runtime.GOOS == "windows"
-
 // thirdKey is what a later login saves.
 const thirdKey = "mic_th1rd_key0of0a0later0login"
 
 // checkStore checks what a login that was killed or failed left in a home directory: the old key or
 // the new one, whole, for its user alone, and nothing that a later login does not sweep. It returns
-// what was stored, "" if there was no file, which is right where old is "".
+// what was stored, "" if there was no file, which is right if old is "".
 func checkStore(t *testing.T, where, home, old, saved string) string {
 	t.Helper()
 	s := shellIn(t, home)
@@ -52,8 +48,8 @@ func checkStore(t *testing.T, where, home, old, saved string) string {
 	return stored
 }
 
-// background calls step again and again, beside the test, until the returned function is called.
-func background(step func() (goOn bool)) (stop func()) {
+// background calls step in a goroutine, as long as it returns true, until stop is called.
+func background(step func() (again bool)) (stop func()) {
 	var stopping atomic.Bool
 	ended := make(chan struct{})
 	go func() {

@@ -97,7 +97,7 @@ func (s *search) text(where, text string) {
 	}
 }
 
-// files looks through the files below dir and their names, but for the stored key.
+// files looks through the files below dir, except the stored key, and through their names.
 func (s *search) files(dir string) {
 	s.t.Helper()
 	filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -164,8 +164,8 @@ func (s *scripted) set(answer func(key string) string) {
 	s.answer = answer
 }
 
-// afterRequest returns what reads a request, and then lets answer write what it will; key is what
-// the request holds.
+// afterRequest returns a handler that reads a request, and then calls answer with the key that the
+// request holds.
 func afterRequest(answer func(conn net.Conn, key string)) func(net.Conn) {
 	return func(conn net.Conn) {
 		head := readHead(conn)

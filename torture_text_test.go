@@ -17,7 +17,7 @@ var hostile = []*unicode.RangeTable{
 }
 
 // hostileRunes returns all of them or, with small numbers, those that mean something and some of
-// those that only may, one day. (TestCleanLeavesNothingThatActsOnATerminal holds how each is
+// those that only may, one day. (TestCleanLeavesNothingThatActsOnATerminal checks how each is
 // shown.)
 func hostileRunes() (runes []rune) {
 	for r := range rune(unicode.MaxRune + 1) {
@@ -74,7 +74,7 @@ func sentRune(r rune, escaped bool) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// runeElement is an element of a list, with a rune in the place of each #.
+// runeElement is an element of a list; # stands for a rune.
 const runeElement = `{"id":"1#2","name":"3#4","status":"#5","m#":{"#":["#"]}}`
 
 // runePlaces are the command lines that print what lists hold, and how they print elements like
@@ -102,8 +102,8 @@ var runePlaces = []struct{ line, before, element, between, after string }{
 // each.
 func TestTortureTextInLists(t *testing.T) {
 	t.Parallel()
-	runes, api := hostileRunes(), newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	runes := hostileRunes()
+	api, s := newUser(t)
 	inEach := func(template string, show func(rune) string) []string {
 		var all []string
 		for _, r := range runes {
@@ -154,12 +154,12 @@ var messagePlaces = []struct {
 	{"login --json", "/projects", 500},
 }
 
-// TestTortureTextInMessages puts every hostile rune into errors of the API, some at a time, for a
-// message is cut.
+// TestTortureTextInMessages puts every hostile rune into errors of the API, some at a time, because
+// a long message is cut.
 func TestTortureTextInMessages(t *testing.T) {
 	t.Parallel()
-	runes, api := hostileRunes(), newFakeAPI(t)
-	s := newShell(t, api).with("MICROTICA_TOKEN", testKey)
+	runes := hostileRunes()
+	api, s := newUser(t)
 	s.stdin = testKey
 	messages := 0
 	for _, place := range messagePlaces {

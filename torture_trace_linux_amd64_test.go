@@ -48,7 +48,7 @@ type tracedLogin struct {
 	dir     string
 	stops   int
 	open    map[uint64]bool       // descriptors of files in dir
-	inside  map[int]syscall.Errno // threads in a file call in dir, and what it shall fail with
+	inside  map[int]syscall.Errno // threads in a file call in dir, and what it must fail with
 }
 
 // traceLogin runs login --no-verify with a home directory. It returns an error where tracing is not
@@ -101,7 +101,7 @@ const (
 
 // follow lets the program run from one system call to the next, until it ends.
 func (l *tracedLogin) follow(pid int) (status syscall.WaitStatus, err error) {
-	if _, err = syscall.Wait4(pid, &status, 0, nil); err == nil { // it stops where it begins
+	if _, err = syscall.Wait4(pid, &status, 0, nil); err == nil { // it stops at its start
 		err = syscall.PtraceSetOptions(pid, traceOptions)
 	}
 	for tid, deliver := pid, 0; err == nil; {
@@ -167,7 +167,7 @@ func (l *tracedLogin) call(tid int, registers *syscall.PtraceRegs) string {
 	return ""
 }
 
-// enter notes a call, and returns what it shall fail with, 0 for nothing.
+// enter notes a call, and returns what it must fail with, 0 for nothing.
 func (l *tracedLogin) enter(tid int, name string, registers *syscall.PtraceRegs) syscall.Errno {
 	l.calls = append(l.calls, name)
 	l.inside[tid] = 0
@@ -210,9 +210,7 @@ var saveScenes = []saveScene{
 func traceSave(t *testing.T, dir string, scene saveScene, p plan) *tracedLogin {
 	t.Helper()
 	home, err := os.MkdirTemp(dir, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer os.RemoveAll(home)
 	s := shellIn(t, home)
 	if scene.old != "" {
@@ -227,12 +225,10 @@ func traceSave(t *testing.T, dir string, scene saveScene, p plan) *tracedLogin {
 	if err != nil && p == (plan{}) {
 		t.Skipf("the program cannot be traced here: %v", err)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	where := fmt.Sprintf("%s, %+v", scene.name, p)
 	left, _ := filepath.Glob(filepath.Join(home, ".microtica", temporary+"*"))
-	for _, path := range left { // a call cannot fail and its remedy too
+	for _, path := range left { // one call that fails leaves none: the cleanup succeeds
 		if !l.killed && !p.onward && (path != leftover || l.stderr == "") {
 			t.Errorf("%s: %s is left", where, path)
 		}

@@ -26,7 +26,7 @@ func runWhoami(ctx context.Context, a *app) error {
 	case keyRejected:
 		accepted = false
 	}
-	// The codes of the API's own answers; what else answers is not the API.
+	// Success, and the errors that only an answer of the API itself can be.
 	reached := slices.Contains([]*code{nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused,
 		codeAPIRateLimited, codeAPIServer}, codeOf(check.err))
 	report := newObject(

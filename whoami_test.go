@@ -40,10 +40,10 @@ type answerRow struct {
 	saved        string // by login: verified, limited, unchecked, or not at all
 	tries        int    // of whoami's last request; login never repeats one
 	failing      string // the message before another try
-	want         wrong  // nothing where the key works
+	want         wrong  // empty if the key works
 }
 
-// answerRows returns what an API at host may say of a key. SOURCE stands for where that is from.
+// answerRows returns what an API at host may say of a key. SOURCE stands for the source of the key.
 func answerRows(host string) []answerRow {
 	const no = `{"message":"no"}`
 	const busy = "the API failed (HTTP 503): no"
@@ -90,7 +90,8 @@ func answerRows(host string) []answerRow {
 	}
 }
 
-// compare checks what a command line left, and what it asked for, the last request so many times.
+// compare checks what a command line left behind, and its requests, of which it made the last one
+// tries times.
 func (row answerRow) compare(t *testing.T, args string, got, want result, seen string, tries int) {
 	t.Helper()
 	requests := strings.Repeat(" /projects", tries)
@@ -103,7 +104,7 @@ func (row answerRow) compare(t *testing.T, args string, got, want result, seen s
 	}
 }
 
-// TestWhoamiReportsWhatTheAPISaysOfAKey holds the report, the error behind it and the requests to
+// TestWhoamiReportsWhatTheAPISaysOfAKey holds the report, the error after it and the requests to
 // the table.
 func TestWhoamiReportsWhatTheAPISaysOfAKey(t *testing.T) {
 	t.Parallel()

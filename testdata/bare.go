@@ -1,7 +1,7 @@
 //go:build ignore
 
-// Bare is what the benchmarks hold the program against: it links net/http, and, if it is given a
-// URL, makes one request and counts the projects in the answer. It does nothing else.
+// Bare is what the benchmark compares the program with: it links net/http and, given a URL, makes
+// one request and counts the projects in the answer. It does nothing else.
 package main
 
 import (

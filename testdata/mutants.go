@@ -17,9 +17,9 @@ var (
 	mutantsSeen                sync.Map
 )
 
-// mutantSettings returns the number of the mutant that is chosen, and the file that is told of each
-// mutant that is reached. Both are in a folder above the executable, be that the tests' or one that
-// a test made there: a test may give it an environment of its own.
+// mutantSettings returns the number of the mutant that is chosen, and the path of the file that
+// lists each mutant that is reached. Both are in a directory above the executable, which may be the
+// tests' or one that a test built there. They are not in the environment, which tests replace.
 func mutantSettings() (number int, report string) {
 	path, _ := os.Executable()
 	for path != filepath.Dir(path) {
