@@ -135,6 +135,7 @@ func TestHelpHoldsTheTables(t *testing.T) {
 	for _, c := range commands() {
 		holds(c.name, "--json ")
 	}
+	holds("", "--help ")
 	for status, meaning := range statuses {
 		line := fmt.Sprintf("%-5d  %s\n", status, meaning)
 		holds("", line)

@@ -243,7 +243,8 @@ var retryAfters = map[int][]string{
 	30:         {"30", inSeconds(30)},
 	31:         {"31", inSeconds(31)},
 	1000000000: {"10000000000", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"},
-	-1:         {"", "-1", "+5", "1.5", "5, 6", "5?", "soon", inSeconds(-1), "2026-09-23T09:07:06Z"},
+	-1:         {"", "-1", "+5", "1.5", "5, 6", "5?", "soon", inSeconds(-1),
+		"2026-09-23T09:07:06Z"},
 }
 
 // TestRetryAfterIsObeyedWithinReason sends each with every answer, a 503. If it is invalid, the

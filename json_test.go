@@ -168,6 +168,7 @@ func TestMaskingSeesEverySpelling(t *testing.T) {
 		{`mic_a_"\/`, `["mic_a_\"\\\/","mic_a_\"\\/"]`, `["***","***"]`},
 		{`mic_a_","b`, `["mic_a_","b"]`, `["mic_a_","b"]`},
 		{"12345678", `[12345678,-12345678.5,"12345678",1234567]`, `["***","-***.5","***",1234567]`},
+		{"99999999", `[99999999]`, `["***"]`},
 		{"true", `[true]`, `[true]`},
 		// What is not JSON is for the parser to refuse.
 		{"mic_a_b", `["mic_a_b`, `["mic_a_b`},

@@ -40,11 +40,14 @@ func TestTablesAlignByDisplayWidth(t *testing.T) {
 		// An emoji takes two however it is composed.
 		{`[{"id":"🚀","name":"a"},{"id":"👩‍👩‍👧","name":"b"},{"id":"❤️","name":"c"},
 			{"id":"👍🏻","name":"d"},{"id":"👍🏿","name":"d"},{"id":"🇨🇭","name":"e"},
-			{"id":"abc","name":"f"}]`,
-			"ID   NAME\n🚀   a\n👩‍👩‍👧   b\n❤️   c\n👍🏻   d\n👍🏿   d\n🇨🇭   e\nabc  f\n"},
+			{"id":"⌚️","name":"f"},{"id":"abc","name":"g"}]`,
+			"ID   NAME\n🚀   a\n👩‍👩‍👧   b\n❤️   c\n👍🏻   d\n👍🏿   d\n🇨🇭   e\n" +
+				"⌚️   f\nabc  g\n"},
 		// A cell of more than 60 columns widens none, one of 60 does.
 		{`[{"id":"` + longCell + `","name":"a"},{"id":"12345","name":"b"}]`,
 			"ID     NAME\n" + longCell + "  a\n12345  b\n"},
+		{`[{"id":"` + strings.Repeat("日", 30) + `\u001bx","name":"a"}]`,
+			"ID  NAME\n" + strings.Repeat("日", 30) + `\x1bx` + "  a\n"},
 		{`[{"id":"` + longCell[1:] + `","name":"a"}]`,
 			"ID" + strings.Repeat(" ", 60) + "NAME\n" + longCell[1:] + "  a\n"},
 		// Escapes count as they are shown.
