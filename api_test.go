@@ -67,3 +67,14 @@ func TestAPIRefusesABadPath(t *testing.T) {
 		t.Errorf("requests: %s", seen)
 	}
 }
+
+// TestARefusalOfTheKeysOwnRecordIsOne asks by hand for what whoami asks for by itself, where it
+// would mean that the key does not work.
+func TestARefusalOfTheKeysOwnRecordIsOne(t *testing.T) {
+	t.Parallel()
+	api, s := newUser(t)
+	api.answer("/me", reply(403, `{"message":"no"}`))
+	s.wantError(wrong{"api.forbidden",
+		"the API denies key mic_d60bea1d (from MICROTICA_TOKEN) access to /me (HTTP 403): no",
+		"give the key read access in Microtica's console", 403}, "api", "me")
+}

@@ -48,6 +48,7 @@ func (a *app) newClient() (*client, error) {
 type request struct {
 	path    string // escaped, below the base URL, without a leading slash; with any query
 	what    string // what is asked for: "the projects"
+	always  bool   // whether every working key gets it, so that a 403 is about the key
 	denied  string // the hint of a 403; "" for the general one
 	missing string // the hint of a 404; "" if the API always has the path
 }
@@ -101,7 +102,7 @@ func missingProjectHint(id string) string {
 
 // me asks the API about the key itself (GET /me).
 func (c *client) me(ctx context.Context) error {
-	answer, err := c.get(ctx, request{path: "me", what: "the key's own record"})
+	answer, err := c.get(ctx, request{path: "me", what: "the key's own record", always: true})
 	if err != nil {
 		return err
 	}
@@ -174,16 +175,17 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 		if location != nil && location.Host != "" {
 			to = "to " + c.quote(location.Host)
 		}
-		f = fail(codeAPIRedirect, "the API redirects %s; redirects are not followed", to).
-			withHint("set MICROTICA_API_URL to the API's own address%s", c.assumption())
-	case status == 401, status == 403 && r.path == "me": // which every working key may read
+		f = fail(codeAPIRedirect, "the API redirects %s", to).withHint(
+			"redirects are not followed: set MICROTICA_API_URL to the API's own address%s",
+			c.assumption())
+	case status == 401, status == 403 && r.always:
 		f = c.rejected()
 	case status == 403:
 		f = fail(codeAPIForbidden, "the API denies key %v (from %s) access to %s",
 			c.key, c.source, r.what).
 			withHint("%s", cmp.Or(r.denied, "give the key read access in Microtica's console"))
 	case status == 404 && r.missing != "" && typeOf(answer) == "object":
-		f = fail(codeAPINotFound, "the API cannot find %s", r.what).withHint("%s", r.missing)
+		f = fail(codeAPINotFound, "the API cannot find %s for key %v", r.what, c.key).withHint("%s", r.missing)
 	case status == 404: // the API has this path, or would answer in JSON: this is another server
 		f = c.badResponse("there is no such path")
 	case status == 429:

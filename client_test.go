@@ -33,15 +33,15 @@ var failures = []failing{
 	{"project", 404, 404, 1, badAnswer("HOST", noPath, 0)},
 	{"env", 404, 404, 1, missingProject("5f1c", missingHint, ": because")},
 	{"api", 404, 404, 1, wrong{"api.not_found",
-		"the API cannot find WHAT (HTTP 404): because",
+		"the API cannot find WHAT for key mic_d60bea1d (HTTP 404): because",
 		"check the path: it is relative to http://HOST/gateway/v1", 0}},
 	{"", 429, 429, 3, wrong{"api.rate_limited",
 		"rate limited by the API (HTTP 429): because", "try again later", 0}},
 	{"", 502, 504, 3, wrong{"api.server",
 		"the API failed (HTTP STATUS): because", "try again later", 0}},
 	{"", 300, 399, 1, wrong{"api.redirect",
-		"the API redirects without saying where; redirects are not followed (HTTP STATUS)",
-		"set MICROTICA_API_URL to the API's own address", 0}},
+		"the API redirects without saying where (HTTP STATUS)",
+		"redirects are not followed: set MICROTICA_API_URL to the API's own address", 0}},
 	{"", 400, 499, 1, wrong{"api.refused",
 		"the API refused the request for WHAT (HTTP STATUS): because", "", 0}},
 	{"", 500, 599, 1, wrong{"api.server",
@@ -193,8 +193,8 @@ func TestARedirectNamesItsHost(t *testing.T) {
 	for _, to := range redirectPlaces {
 		api.answer("/projects", reply(307, "", "Location", fill.Replace(to.location)))
 		s.wantError(wrong{"api.redirect", "the API redirects " + fill.Replace(to.says) +
-			"; redirects are not followed (HTTP 307)",
-			"set MICROTICA_API_URL to the API's own address", 307}, "project", "list")
+			" (HTTP 307)",
+			"redirects are not followed: set MICROTICA_API_URL to the API's own address", 307}, "project", "list")
 		if seen := api.seen(); seen != "/projects /projects" {
 			t.Errorf("Location %q: requests %q", to.location, seen)
 		}

@@ -72,7 +72,7 @@ var usageErrors = []struct{ line, message, hint string }{
 	{"whoami -jsn", "unknown flag '-jsn'", meant("whoami --json")},
 	{"whoami --QUIET", "unknown flag '--QUIET'", meant("whoami --quiet")},
 	{"whoami --quey via", "unknown flag '--quey'", meant("whoami --query via")},
-	{"whoami --quey a --jq b", "--query appears twice", whoamiUsage},
+	{"whoami --quey a --jq b", "unknown flag '--quey'", whoamiUsage},
 	{"--quiet ---project 5f1c whoami", "unknown flag '---project'",
 		meant("whoami --quiet --project 5f1c")},
 	{"--qiet whoam", "unknown flag '--qiet'", meant("whoami --quiet")},
@@ -97,6 +97,11 @@ var usageErrors = []struct{ line, message, hint string }{
 
 	// Values.
 	{"whoami --quiet=yes", "--quiet takes no value", whoamiUsage},
+	{"whoami --help=x", "--help takes no value", whoamiUsage},
+	{"whoami -H", "unknown flag '-H'", whoamiUsage},
+	{"--=x whoami", "unknown flag '--'", whoamiUsage},
+	{"whoami --jq", "unknown flag '--jq'", whoamiUsage},
+	{"project --no-verify", "'microtica project' needs a subcommand: list", meant("project list")},
 	{"login --token", "--token needs a value: --token KEY", loginUsage},
 	{"login --token=-x", "--token needs a value: --token KEY", loginUsage},
 	{"--project --quiet env list", "--project needs a value: --project ID", envUsage},

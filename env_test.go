@@ -34,7 +34,7 @@ func TestEnvListFindsItsProject(t *testing.T) {
 // missingProject is the error for a project that the API does not know.
 func missingProject(id, hint, said string) wrong {
 	return wrong{"api.not_found",
-		"the API cannot find project " + id + " (HTTP 404)" + said,
+		"the API cannot find project " + id + " for key mic_d60bea1d (HTTP 404)" + said,
 		hint, 404}
 }
 

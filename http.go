@@ -161,7 +161,7 @@ func (c *client) try(ctx context.Context, r request) (any, *failure) {
 			return nil, c.unreachable(ctx, err, answered)
 		}
 	}
-	answer, err := parseJSON(maskStrings(body, c.key.mask))
+	answer, err := parseMasked(body, c.key.mask)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		location, _ := res.Location()
 		f := c.statusFailure(r, res.StatusCode, location, answer)
@@ -325,7 +325,8 @@ func (c *client) unreachable(ctx context.Context, err error, progress int32) *fa
 	case progress == handshakeFailed,
 		operation != nil && operation.Op == "remote error": // it wants a client certificate, say
 		return fail(codeNetworkTLS, "no secure connection to %s: %s", host, why).
-			withHint("%s", cmp.Or(hint, "check the network and MICROTICA_API_URL"+c.assumption()))
+			withHint("%s", cmp.Or(hint, "check MICROTICA_API_URL and what is between here "+
+				"and there"+c.assumption()))
 	case progress == connected:
 		f := fail(codeNetworkConnect, "%s closed the connection without answering", host)
 		f.transient = true // nothing shows that the API has seen the request
@@ -350,6 +351,7 @@ func (c *client) reason(err error, proxied bool) (why, hint string) {
 		roots     x509.SystemRootsError
 		invalid   x509.CertificateInvalidError
 		name      x509.HostnameError
+		untrusted *tls.CertificateVerificationError
 	)
 	local := false
 	for errors.As(err, &operation) {
@@ -372,6 +374,8 @@ func (c *client) reason(err error, proxied bool) (why, hint string) {
 		return "its certificate is signed by an unknown authority", hint
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "its certificate has expired or is not yet valid", "check this machine's clock"
+	case proxied && errors.As(err, &untrusted):
+		return "its certificate is not trusted", ""
 	case proxied && !local:
 		return "it does not answer as a proxy does", ""
 	case errors.As(err, &name):

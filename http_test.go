@@ -720,11 +720,12 @@ func TestAProxyGetsNoKey(t *testing.T) {
 	t.Parallel()
 	needCertFile(t)
 	ca := newAuthority(t)
-	const hint = "set MICROTICA_API_URL to the API's own address" + assumed
+	const hint = "redirects are not followed: set MICROTICA_API_URL to the API's own address" +
+		assumed
 	missing := badAnswer("api.microtica.com", "there is no such path (HTTP 404)", 404)
 	missing.hint += assumed
 	moved := wrong{"api.redirect",
-		"the API redirects to www.example.test; redirects are not followed (HTTP 302)", hint, 302}
+		"the API redirects to www.example.test (HTTP 302)", hint, 302}
 	for _, test := range []struct {
 		host, url string
 		answer    http.HandlerFunc

@@ -46,8 +46,16 @@ func newObject(pairs ...any) *object {
 // parseJSON returns the value of a JSON text with no trailing data, at most 10,000 levels deep (the
 // limit of encoding/json). It keeps invalid UTF-8 in strings; printing escapes it.
 func parseJSON(text string) (any, error) {
+	return parseMasked(text, nil)
+}
+
+// parseMasked is parseJSON with mask, unless it is nil, applied to the text as in maskStrings.
+func parseMasked(text string, mask func(string) string) (any, error) {
 	if !json.Valid([]byte(text)) { // the compiler makes no copy for this conversion
 		return nil, errors.New("not valid JSON")
+	}
+	if mask != nil {
+		text = maskStrings(text, mask)
 	}
 	return parsed(strings.Trim(text, " \t\r\n")), nil
 }
@@ -92,7 +100,7 @@ func unquote(quoted string) string {
 			continue
 		}
 		r := hex4(text)
-		text = text[min(4, len(text)):]
+		text = text[4:]
 		if low, escaped := strings.CutPrefix(text, `\u`); escaped {
 			if pair := utf16.DecodeRune(r, hex4(low)); pair != utf8.RuneError {
 				r, text = pair, low[4:]
@@ -104,7 +112,7 @@ func unquote(quoted string) string {
 
 // hex4 returns the value of the four hexadecimal digits that text begins with.
 func hex4(text string) rune {
-	n, _ := strconv.ParseUint(text[:min(4, len(text))], 16, 16)
+	n, _ := strconv.ParseUint(text[:4], 16, 16)
 	return rune(n)
 }
 
@@ -136,12 +144,12 @@ func skipString(text string, i int) int {
 	}
 }
 
-// skipToken returns the offset after the token at text[i]: a string, a number, a word such as true,
+// skipToken returns the offset after the token of valid JSON at text[i]: a string, a number, a word such as true,
 // or any other single byte.
 func skipToken(text string, i int) int {
 	switch text[i] {
 	case '"':
-		return max(skipString(text, i), i+1)
+		return skipString(text, i)
 	case '[', ']', '{', '}', ':', ',', ' ', '\t', '\r', '\n':
 		return i + 1
 	}
@@ -384,22 +392,25 @@ func writeString(w *bufio.Writer, text string) {
 		}
 		w.WriteString(text[written:i])
 		written = i + size
-		if r == '"' || r == '\\' {
+		switch {
+		case r == '"' || r == '\\':
 			w.WriteString(`\` + string(r))
-			continue
-		}
-		for _, unit := range utf16.AppendRune(nil, r) {
-			fmt.Fprintf(w, `\u%04x`, unit)
+		case invalid:
+			w.WriteString(`\ufffd`)
+		default:
+			for _, unit := range utf16.AppendRune(nil, r) {
+				fmt.Fprintf(w, `\u%04x`, unit)
+			}
 		}
 	}
 	w.WriteString(text[written:])
 	w.WriteByte('"')
 }
 
-// maskStrings returns a JSON text with mask applied to each string, name and number, however it is
-// escaped; a number that changes becomes a string. It returns text itself if nothing changes or
-// text is not JSON. mask must replace parts of its argument whatever surrounds them: if it leaves
-// the whole text alone, only strings with escapes can still change.
+// maskStrings returns a valid JSON text with mask applied to each string, name and number, however
+// it is escaped; a number that changes becomes a string. mask must replace parts of its argument
+// whatever surrounds them: if it leaves the whole text alone, only strings with escapes can still
+// change.
 func maskStrings(text string, mask func(string) string) string {
 	found := mask(text) != text
 	if !found && !strings.Contains(text, `\`) {
@@ -412,10 +423,13 @@ func maskStrings(text string, mask func(string) string) string {
 		next = skipToken(text, i)
 		token, original := text[i:next], ""
 		switch c := token[0]; {
-		case c == '"' && len(token) > 1 && (found || strings.Contains(token, `\`)):
+		case c == '"' && (found || strings.Contains(token, `\`)):
 			original = unquote(token)
 		case found && (c == '-' || '0' <= c && c <= '9'):
 			original = token
+		}
+		if original == "" {
+			continue
 		}
 		if masked := mask(original); masked != original {
 			w.WriteString(text[written:i])
@@ -423,7 +437,7 @@ func maskStrings(text string, mask func(string) string) string {
 			written = next
 		}
 	}
-	if written == 0 || !json.Valid([]byte(text)) { // masking must not make it valid
+	if written == 0 {
 		return text
 	}
 	w.WriteString(text[written:])

@@ -83,7 +83,7 @@ func (a *app) watchLimits(abort func(*failure)) {
 			exceeded("needs more than %d MiB of memory", statedMemoryLimit)
 		}
 		if end := a.resultDue.Load(); end != nil && now.After(*end) {
-			exceeded("takes more than %s s", seconds(a.apiLimit+evaluationLimit))
+			exceeded("takes too long")
 		}
 	}
 }

@@ -201,6 +201,9 @@ func (c *command) takes(f flagSpec) bool {
 
 // findFlag returns the flag of that name, or nil.
 func findFlag(name string) *flagSpec {
+	if name == "h" {
+		name = "help"
+	}
 	for i := range flags {
 		if flags[i].name == name {
 			return &flags[i]
@@ -224,8 +227,8 @@ func flagNames(match func(f flagSpec) bool) []string {
 type line struct {
 	flags map[string]*option // by name, whether given or not; typos are corrected
 	words []string           // the arguments that are neither flags nor their values
-	wrong *failure           // the first error that has no likely correction, or nil
-	typo  *failure           // the first unknown flag that has one, or nil
+	wrong *failure           // the first error in the flags, or nil
+	typos bool               // every error in them is a typo, which is corrected
 }
 
 // parse finds the command that args name and sets the options.
@@ -236,18 +239,18 @@ func (a *app) parse(args []string) (*command, error) {
 	}
 	c, rest := findCommand(l.words)
 	a.words = rest
+	if c != nil && l.flags["help"].given {
+		a.words = strings.Fields(c.name)
+	}
 	switch {
-	case slices.ContainsFunc(l.words, looksLikeKey):
+	case slices.ContainsFunc(a.words, looksLikeKey):
 		return nil, errKeyArgument()
 	case l.flags["help"].given:
-		if c != nil {
-			a.words = strings.Fields(c.name)
-		}
 		return &command{run: runHelp}, nil
+	case l.wrong != nil && l.typos:
+		return nil, l.guess(l.wrong, c)
 	case l.wrong != nil:
 		return nil, withUsage(l.wrong, c)
-	case l.typo != nil:
-		return nil, l.guess(l.typo, c)
 	case c == nil:
 		return nil, l.unknownCommand()
 	case c.name == "help":
@@ -259,20 +262,21 @@ func (a *app) parse(args []string) (*command, error) {
 // splitLine separates the flags from the words. It continues after a wrong flag, to find the
 // command whose usage line the error shows.
 func splitLine(args []string) *line {
-	l := &line{flags: map[string]*option{}}
+	l := &line{flags: map[string]*option{}, typos: true}
 	set := flag.NewFlagSet("", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // its messages show values, which may be keys
 	for _, f := range flags {
 		l.flags[f.name] = &option{isBool: f.value == ""}
 		set.Var(l.flags[f.name], f.name, f.about)
 	}
+	set.Var(l.flags["help"], "h", "")
 	for len(args) > 0 && args[0] != "--" {
-		name, _, hasValue := cutFlag(args[0])
-		if name == "" {
+		if !isFlag(args[0]) {
 			l.words = append(l.words, args[0])
 			args = args[1:]
 			continue
 		}
+		name, _, hasValue := cutFlag(args[0])
 		f := findFlag(name)
 		if f == nil {
 			args = l.unknownFlag(args)
@@ -282,16 +286,14 @@ func splitLine(args []string) *line {
 		if f.value != "" && !hasValue {
 			next = min(2, len(args))
 		}
-		given := l.flags[f.name].given
-		err := set.Parse(args[:next])
 		switch {
 		case f.value == "" && hasValue: // package flag would take --json=true
-			l.reject(fail(codeUsage, "--%s takes no value", f.name))
-		case err != nil:
-			l.reject(fail(codeUsage, "--%s needs a value: %s", f.name, f))
+			l.reject(fail(codeUsage, "--%s takes no value", f.name), false)
+		case f.value != "" && l.flags[f.name].given:
+			l.reject(fail(codeUsage, "--%s appears twice", f.name), false)
+		case set.Parse(args[:next]) != nil:
+			l.reject(fail(codeUsage, "--%s needs a value: %s", f.name, f), false)
 			next = 1 // what follows may be a flag, not a value
-		case f.value != "" && given:
-			l.reject(fail(codeUsage, "--%s appears twice", f.name))
 		}
 		args = args[next:]
 	}
@@ -304,21 +306,20 @@ func splitLine(args []string) *line {
 // wantsJSON reports whether args contain --json before any --, even if the command line is wrong.
 func wantsJSON(args []string) bool {
 	for _, arg := range args {
-		if name, _, _ := cutFlag(arg); arg == "--" || name == "json" {
-			return name == "json"
+		name, _, _ := cutFlag(arg)
+		if arg == "--" || isFlag(arg) && name == "json" {
+			return arg != "--"
 		}
 	}
 	return false
 }
 
-// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =. The
-// name is "" if arg is not a flag.
+// isFlag reports whether an argument before -- is a flag.
+func isFlag(arg string) bool { return strings.HasPrefix(arg, "-") && arg != "-" }
+
+// cutFlag returns the name of a flag, without its one or two dashes, and the value after a =.
 func cutFlag(arg string) (name, value string, hasValue bool) {
-	name, dashed := strings.CutPrefix(arg, "-")
-	if !dashed {
-		return "", "", false
-	}
-	return strings.Cut(strings.TrimPrefix(name, "-"), "=")
+	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 }
 
 // accept sets the options. It fails if c does not take one of the flags or arguments, or if the

@@ -614,7 +614,7 @@ func insecure(host, why, hint string) wrong {
 const (
 	cut         = "it is cut short or malformed, or its header is too long"
 	notJSON     = "it is not JSON"
-	tlsHint     = "check the network and MICROTICA_API_URL"
+	tlsHint     = "check MICROTICA_API_URL and what is between here and there"
 	connectHint = "check the network, or set MICROTICA_API_URL"
 )
 

@@ -33,15 +33,17 @@ func didYouMean(f *failure, typed string) *failure {
 	return f.withHint("did you mean 'microtica %s'?", typed)
 }
 
-// typed returns words and the line's flags as the user would type them.
+// typed returns words and the line's flags, those that the command takes, as the user would type
+// them.
 func (l *line) typed(words []string) string {
 	var args []string
+	c, _ := findCommand(words)
 	for _, word := range words {
 		args = append(args, plain(word, "…"))
 	}
 	for _, f := range flags {
 		switch o := l.flags[f.name]; {
-		case !o.given:
+		case !o.given, c != nil && !c.takes(f): // the line should work
 		case f.name == "token":
 			args = append(args, f.String())
 		case f.value == "":
@@ -67,7 +69,7 @@ func shown(word string) string { return "'" + shorten(word) + "'" }
 
 // habits maps flags and command words of other programs to those of this one.
 var habits = map[string]string{
-	"h": "help", "v": "version", "q": "quiet", "p": "project", "jq": "query",
+	"v": "version", "q": "quiet", "p": "project", "jq": "query",
 	"o": "json", "output": "json", "format": "json",
 	"ls": "list", "auth": "whoami", "status": "whoami",
 	"environment": "env", "environments": "env",
@@ -76,8 +78,12 @@ var habits = map[string]string{
 // formats are values of --output in other programs.
 var formats = strings.Fields("json yaml table text tsv csv")
 
-// reject records an error in the flags that has no likely correction. Only the first one is kept.
-func (l *line) reject(f *failure) { l.wrong = cmp.Or(l.wrong, f) }
+// reject records an error in the flags, and whether it is a typo that is corrected. Only the first
+// error is kept.
+func (l *line) reject(f *failure, typo bool) {
+	l.wrong = cmp.Or(l.wrong, f)
+	l.typos = l.typos && typo
+}
 
 // unknownFlag records that the flag args[0] does not exist, and returns the arguments still to
 // parse: the flag that was probably meant, if there is one, and the rest of args.
@@ -92,10 +98,10 @@ func (l *line) unknownFlag(args []string) []string {
 		meant = nil
 	}
 	if meant == nil {
-		l.reject(f)
+		l.reject(f, false)
 		return rest
 	}
-	l.typo = cmp.Or(l.typo, f)
+	l.reject(f, true)
 	corrected := "--" + meant.name
 	if meant.value != "" && hasValue {
 		corrected += "=" + value
