@@ -185,7 +185,8 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 			c.key, c.source, r.what).
 			withHint("%s", cmp.Or(r.denied, "give the key read access in Microtica's console"))
 	case status == 404 && r.missing != "" && typeOf(answer) == "object":
-		f = fail(codeAPINotFound, "the API cannot find %s for key %v", r.what, c.key).withHint("%s", r.missing)
+		f = fail(codeAPINotFound, "the API cannot find %s for key %v", r.what, c.key).
+			withHint("%s", r.missing)
 	case status == 404: // the API has this path, or would answer in JSON: this is another server
 		f = c.badResponse("there is no such path")
 	case status == 429:

@@ -192,9 +192,10 @@ func TestARedirectNamesItsHost(t *testing.T) {
 		"KEY", testKey)
 	for _, to := range redirectPlaces {
 		api.answer("/projects", reply(307, "", "Location", fill.Replace(to.location)))
-		s.wantError(wrong{"api.redirect", "the API redirects " + fill.Replace(to.says) +
-			" (HTTP 307)",
-			"redirects are not followed: set MICROTICA_API_URL to the API's own address", 307}, "project", "list")
+		s.wantError(wrong{"api.redirect",
+			"the API redirects " + fill.Replace(to.says) + " (HTTP 307)",
+			"redirects are not followed: set MICROTICA_API_URL to the API's own address", 307},
+			"project", "list")
 		if seen := api.seen(); seen != "/projects /projects" {
 			t.Errorf("Location %q: requests %q", to.location, seen)
 		}

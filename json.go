@@ -144,8 +144,8 @@ func skipString(text string, i int) int {
 	}
 }
 
-// skipToken returns the offset after the token of valid JSON at text[i]: a string, a number, a word such as true,
-// or any other single byte.
+// skipToken returns the offset after the token of valid JSON at text[i]: a string, a number, a word
+// such as true, or any other single byte.
 func skipToken(text string, i int) int {
 	switch text[i] {
 	case '"':
