@@ -247,7 +247,7 @@ func TestTortureHeavyQueries(t *testing.T) {
 func TestTortureSlowServers(t *testing.T) {
 	t.Parallel()
 	if !large {
-		t.Skip("the limit is a minute")
+		t.Skip("the limit is a minute; run make torture")
 	}
 	var slow []hostileServer
 	plain, _ := failingServers()
