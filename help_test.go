@@ -75,6 +75,7 @@ func TestHelpIsAnAnswer(t *testing.T) {
 	}
 	for _, line := range []string{
 		"-h", "-help --quiet", "--json --help", "help --json", "--bogus -h",
+		"--project --help",
 	} {
 		s.want(result{first, "", 0}, strings.Fields(line)...)
 	}

@@ -85,6 +85,7 @@ func TestTextIsEscapedWhereItCouldActOrHide(t *testing.T) {
 		"\xff\xc3(":                 `\xff\xc3(`,
 		// Selectors of an emoji's style, and one too many.
 		"❤\ufe0f ☎\ufe0e 1\ufe0f\u20e3": "❤\ufe0f ☎\ufe0e 1\ufe0f\u20e3",
+		"‼\ufe0f 👩🏽\u200d🚀":             "‼\ufe0f 👩🏽\u200d🚀",
 		"❤\ufe0f\ufe0fx\ufe0e":          "❤\ufe0f" + `\ufe0fx\ufe0e`,
 		// Joiners of emoji, of Persian and of Hindi.
 		"👩\u200d👩\u200d👧 ❤\ufe0f\u200d🔥": "👩\u200d👩\u200d👧 ❤\ufe0f\u200d🔥",

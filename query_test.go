@@ -285,6 +285,10 @@ func TestAResultIsBounded(t *testing.T) {
 	if got, err := queried(text, double("[@,@]", "length(@)")); err != nil || got != "2" {
 		t.Errorf("a large value on the way: %v", err)
 	}
+	large = `["` + strings.Repeat("x", maxQueryResult-3) + `"]`
+	if _, err := queried(large, "@"); err == nil {
+		t.Error("a result of 64 MiB and a byte is printed")
+	}
 	large = `["` + strings.Repeat("x", maxQueryResult-4) + `"]`
 	if got, err := queried(large, "@"); err != nil || got != large {
 		t.Errorf("a result of exactly 64 MiB: %v", err)

@@ -685,6 +685,10 @@ func TestAnAbortedPromptRestoresTheTerminal(t *testing.T) {
 	if !p.echo() {
 		t.Error("the echo is off after the last words")
 	}
+	none := &terminal{fd: ^uintptr(0)}
+	if err := none.hide(func() {}); err == nil {
+		t.Error("the echo of no terminal was turned off")
+	}
 }
 
 // TestPromptWhoseTerminalGoesAway hangs up: the program ends, and nothing is stored. A terminal
