@@ -180,20 +180,30 @@ func (c *client) try(ctx context.Context, r request) (any, *failure) {
 	return answer, nil
 }
 
-// readBody returns the whole body. It allocates the buffer once, at full size: pages that are never
+// readBody returns the whole body. It makes room for the largest one only if a usual one is
+// exceeded, since that much sets off the garbage collector, and then at once: pages that are never
 // written use no memory, while growing a buffer would take three times the size of its content.
 func (c *client) readBody(res *http.Response) (string, error) {
-	room := int64(maxBodyBytes + 1)
-	if length := res.ContentLength; length >= 0 {
-		room = min(room, length)
-	}
+	const usual = 1 << 20
 	var body strings.Builder
-	body.Grow(int(room))
-	_, err := io.Copy(&body, io.LimitReader(res.Body, maxBodyBytes+1))
-	if err == nil && body.Len() > maxBodyBytes {
-		err = c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
+	for _, room := range []int64{usual, maxBodyBytes + 1} {
+		if res.ContentLength >= 0 {
+			room = min(room, res.ContentLength)
+		}
+		more := room - int64(body.Len())
+		body.Grow(int(more))
+		n, err := io.Copy(&body, io.LimitReader(res.Body, more))
+		if err != nil {
+			return "", err
+		}
+		if n < more {
+			break
+		}
 	}
-	return body.String(), err
+	if body.Len() > maxBodyBytes {
+		return "", c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
+	}
+	return body.String(), nil
 }
 
 // retryAfter returns how many seconds a Retry-After header asks to wait (RFC 9110, section 10.2.3),

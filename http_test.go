@@ -574,16 +574,18 @@ func TestAnOddAnswerMayStillBeTheAPIs(t *testing.T) {
 	}
 }
 
-// TestRoomForABodyIsMadeOnce reads bodies with and without a length in their head.
-func TestRoomForABodyIsMadeOnce(t *testing.T) {
+// TestABodyCostsLittleMoreThanItsSize reads bodies with and without a length in their head.
+func TestABodyCostsLittleMoreThanItsSize(t *testing.T) {
 	for _, test := range []struct {
 		size         int
 		length, most int64
 	}{
 		{1000, 1000, 64 << 10},
-		{maxBodyBytes, maxBodyBytes, maxBodyBytes + 64<<10},
-		{maxBodyBytes, -1, maxBodyBytes + 64<<10},
-		{1000, 1 << 40, maxBodyBytes + 64<<10},
+		{1000, -1, 1<<20 + 64<<10},
+		{1000, 1 << 40, 1<<20 + 64<<10},
+		{1 << 20, -1, maxBodyBytes + 4<<20},
+		{maxBodyBytes, maxBodyBytes, maxBodyBytes + 4<<20},
+		{maxBodyBytes, -1, maxBodyBytes + 4<<20},
 	} {
 		res := &http.Response{ContentLength: test.length,
 			Body: io.NopCloser(strings.NewReader(blanks(test.size)))}
