@@ -184,7 +184,7 @@ func (c *client) try(ctx context.Context, r request) (any, *failure) {
 // exceeded, since that much sets off the garbage collector, and then at once: pages that are never
 // written use no memory, while growing a buffer would take three times the size of its content.
 func (c *client) readBody(res *http.Response) (string, error) {
-	const usual = 1 << 20
+	const usual = 64 << 10
 	var body strings.Builder
 	for _, room := range []int64{usual, maxBodyBytes + 1} {
 		if res.ContentLength >= 0 {

@@ -581,11 +581,11 @@ func TestABodyCostsLittleMoreThanItsSize(t *testing.T) {
 		length, most int64
 	}{
 		{1000, 1000, 64 << 10},
-		{1000, -1, 1<<20 + 64<<10},
-		{1000, 1 << 40, 1<<20 + 64<<10},
-		{1 << 20, -1, maxBodyBytes + 4<<20},
-		{maxBodyBytes, maxBodyBytes, maxBodyBytes + 4<<20},
-		{maxBodyBytes, -1, maxBodyBytes + 4<<20},
+		{1000, -1, 128 << 10},
+		{1000, 1 << 40, 128 << 10},
+		{64 << 10, -1, maxBodyBytes + 256<<10},
+		{maxBodyBytes, maxBodyBytes, maxBodyBytes + 256<<10},
+		{maxBodyBytes, -1, maxBodyBytes + 256<<10},
 	} {
 		res := &http.Response{ContentLength: test.length,
 			Body: io.NopCloser(strings.NewReader(blanks(test.size)))}
