@@ -375,6 +375,9 @@ func TestLocalhostIsThisMachine(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		server := newRawServerAt(t, address, answering(okLine+"\r\n[]"))
+		for server != nil && address[0] == '[' && isInUseOn("127.0.0.1", server) { // by another test
+			server = newRawServerAt(t, address, answering(okLine+"\r\n[]"))
+		}
 		if server == nil {
 			continue
 		}
@@ -382,6 +385,16 @@ func TestLocalhostIsThisMachine(t *testing.T) {
 		s := newRawShell(t, server).with("MICROTICA_API_URL", "http://localhost:"+port)
 		s.want(result{"[]\n", "", 0}, "project", "list", "--json", "--quiet")
 	}
+}
+
+// isInUseOn reports whether something listens on the server's port of an address.
+func isInUseOn(ip string, server *rawServer) bool {
+	_, port, _ := net.SplitHostPort(server.host)
+	l, err := net.Listen("tcp", net.JoinHostPort(ip, port))
+	if err == nil {
+		l.Close()
+	}
+	return err != nil
 }
 
 // TestWhyANetworkFailed covers errors that no test can provoke: those of the name service, the
