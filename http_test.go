@@ -370,15 +370,15 @@ func TestARefusedConnectionIsNotRepeated(t *testing.T) {
 }
 
 // TestLocalhostIsThisMachine listens on one loopback address at a time: neither is looked up, and
-// the port of the other may be closed.
+// the port of the other may be closed. (Another test may use it on the one that is tried first.)
 func TestLocalhostIsThisMachine(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		server := newRawServerAt(t, address, answering(okLine+"\r\n[]"))
-		for server != nil && address[0] == '[' && isInUseOn("127.0.0.1", server) { // by another test
+		for server != nil && address[0] == '[' && isInUseOn("127.0.0.1", server) {
 			server = newRawServerAt(t, address, answering(okLine+"\r\n[]"))
 		}
-		if server == nil {
+		if server == nil { // there is no such address here
 			continue
 		}
 		_, port, _ := net.SplitHostPort(server.host)
