@@ -478,6 +478,27 @@ func TestTheMaskCoversTheKey(t *testing.T) {
 	}
 }
 
+// TestTheMaskTakesLinearTime gives it what is worst for a search that starts over at each byte: a
+// server that knows the key could send that.
+func TestTheMaskTakesLinearTime(t *testing.T) {
+	t.Parallel()
+	for _, secret := range []string{"abcdefgh", strings.Repeat("a", 4080) + "b"} {
+		k, err := parseKey("mic_d60bea1d_"+secret, "test")
+		must(t, err)
+		text := strings.Repeat(strings.Repeat("a", 4080)+"A", 500) + strings.Repeat("cdefgab", 999)
+		start := time.Now()
+		if got := k.mask(text); got != text {
+			t.Error("a text without the key was changed")
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("2 MB took %v", took)
+		}
+		if got := k.mask(text + secret); got != text+"mic_d60bea1d_…" {
+			t.Error("the key at the end of 2 MB is not masked")
+		}
+	}
+}
+
 // TestErrorsAreNamedWithoutPaths covers both of os's types of error that hold paths.
 func TestErrorsAreNamedWithoutPaths(t *testing.T) {
 	t.Parallel()

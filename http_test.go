@@ -375,7 +375,7 @@ func TestLocalhostIsThisMachine(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		server := newRawServerAt(t, address, answering(okLine+"\r\n[]"))
-		for server != nil && address[0] == '[' && isInUseOn("127.0.0.1", server) {
+		for server != nil && address[0] == '[' && isInUseOnIPv4(server) {
 			server = newRawServerAt(t, address, answering(okLine+"\r\n[]"))
 		}
 		if server == nil { // there is no such address here
@@ -387,10 +387,10 @@ func TestLocalhostIsThisMachine(t *testing.T) {
 	}
 }
 
-// isInUseOn reports whether something listens on the server's port of an address.
-func isInUseOn(ip string, server *rawServer) bool {
+// isInUseOnIPv4 reports whether something listens on the server's port of 127.0.0.1.
+func isInUseOnIPv4(server *rawServer) bool {
 	_, port, _ := net.SplitHostPort(server.host)
-	l, err := net.Listen("tcp", net.JoinHostPort(ip, port))
+	l, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err == nil {
 		l.Close()
 	}
