@@ -277,7 +277,7 @@ func (k keyed) compare(other keyed) int { return compare(k.key, other.key) }
 // makes of it or, without one, the element itself. It fails unless all keys are numbers or all are
 // strings.
 func withKeys(at int, args []any) []keyed {
-	var all []keyed
+	all := make([]keyed, 0, length(args[0])) // growing would take room twice
 	for element := range elements(args[0]) {
 		key := element
 		if len(args) == 2 {
