@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/url"
@@ -10,9 +9,24 @@ import (
 	"unicode"
 )
 
-// runAPI prints the JSON that the API returns for GET base/PATH.
-func runAPI(ctx context.Context, a *app) error {
-	r, err := parsePath(a.words[0])
+var cmdAPI = &command{
+	name:  "api",
+	args:  "PATH",
+	short: "print the answer to GET PATH",
+	help: `Prints what the API answers to GET PATH. PATH is relative to the base URL, and
+may begin with a slash and have a query string (?name=value).
+
+JSON: the whole answer, with or without --json
+
+Examples:
+  microtica api me
+  microtica api /projects/5f1c/details
+`,
+	run: runAPI,
+}
+
+func runAPI(a *app) error {
+	path, err := escapePath(a.words[0])
 	if err != nil {
 		return err
 	}
@@ -20,55 +34,48 @@ func runAPI(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	r.missing = "check the path: it is relative to " + c.base.String()
-	answer, err := c.get(ctx, r)
+	answer, err := c.get(request{path: path, what: "/" + path})
 	if err != nil {
 		return err
 	}
 	return a.print(answer, func(w io.Writer) { writeJSON(w, answer) })
 }
 
-// parsePath returns the request for a path of the API, with or without a leading slash, and with or
-// without a query. It refuses (usage) what could leave the base URL, and a path that may hold a
-// key.
-func parsePath(text string) (request, error) {
+// escapePath returns a path of the API, with any query, without a leading slash, and with what
+// cannot be part of a URL escaped. It refuses (usage) what could leave the base URL or be read in
+// two ways, and what holds a key.
+func escapePath(text string) (string, error) {
 	relative := strings.TrimPrefix(text, "/")
 	path, query, _ := strings.Cut(relative, "?")
-	plain, err := url.PathUnescape(path)
-	plainQuery, _ := url.PathUnescape(query)
-	segments := strings.Split(plain, "/")
+	plainPath, pathErr := url.PathUnescape(path)
+	plainQuery, queryErr := url.PathUnescape(query)
+	plain := plainPath + "?" + plainQuery
+	segments := strings.Split(plainPath, "/")
 	wrong := ""
 	switch {
-	case looksLikeKey(plain), looksLikeKey(plainQuery):
-		return request{}, errKeyArgument()
 	case text == "":
 		wrong = "is empty"
-	case strings.Contains(path, "://"), strings.HasPrefix(path, "/"):
-		wrong = "is a URL: leave out the base URL, which is MICROTICA_API_URL"
-	case strings.ContainsFunc(text+plain, unicode.IsControl):
-		wrong = "has a control character"
-	case strings.Contains(text, "#"):
-		wrong = "has a fragment, which is never sent"
-	case slices.Contains(segments, "."), slices.Contains(segments, ".."):
-		wrong = "has . or .. as a segment"
-	case err != nil:
+	case pathErr != nil, queryErr != nil:
 		wrong = "has a % that two hexadecimal digits do not follow"
-	default:
-		return request{path: escape(relative), what: "/" + plain}, nil
+	case redact(plain) != plain:
+		wrong = "holds what looks like an API key"
+	case strings.Contains(path, "://"), strings.HasPrefix(relative, "/"):
+		wrong = "is a URL: leave out the base URL, which is MICROTICA_API_URL"
+	case strings.ContainsFunc(plain, unicode.IsControl), strings.Contains(text, "#"),
+		strings.ContainsAny(plainPath, `\;`), slices.Contains(segments, "."),
+		slices.Contains(segments, ".."):
+		wrong = "may not have control characters, #, \\ or ;, nor . or .. as a segment"
 	}
-	return request{}, fail(codeUsage, "PATH %s", wrong).
-		withHint("usage: microtica api PATH, such as 'microtica api projects'")
-}
-
-// escape escapes what cannot be part of a URL, and leaves what is escaped already.
-func escape(text string) string {
+	if wrong != "" {
+		return "", usageError([]string{"api"}, "PATH "+wrong)
+	}
 	var b strings.Builder
-	for i := range len(text) {
-		if c := text[i]; c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) {
+	for _, c := range []byte(relative) {
+		if c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
-	return b.String()
+	return b.String(), nil
 }

@@ -1,38 +1,36 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
 // This file knows Microtica's API: its endpoints, taken from Microtica's published SDK
-// (@microtica/ms-project-sdk 1.3.0), what their statuses mean, and whether a key works. Text from
-// an answer goes into a message only through quote or shorten.
+// (@microtica/ms-project-sdk 1.3.0), what their statuses mean, and whether a key works.
 
-const maxMessage = 300 // characters of an API's message that are shown
+// The names that messages use for the sources of login's key.
+const (
+	sourceFlag  = "--token"
+	sourceStdin = "stdin"
+)
 
 // client makes the requests of one command.
 type client struct {
-	app     *app
-	base    *url.URL
-	key     key
-	source  string        // where the key came from, for messages
-	limit   time.Duration // for all requests and waits together, from the first request on
-	retries int
-	began   time.Time // when the first request was made
-	proxy   *url.URL  // the proxy of the latest request, or nil
-	slow    sync.Once // tells the user of the wait
+	app      *app
+	base     *url.URL
+	key      key
+	source   string        // where the key came from, for messages
+	limit    time.Duration // for all requests and waits together, from the first request on
+	retries  int           // how often a request may be made again
+	deadline time.Time     // set by the first request
 }
 
 // newClient returns a client for the base URL that the environment names and the key in use.
 func (a *app) newClient() (*client, error) {
-	base, err := a.apiURL()
+	base, err := a.baseURL()
 	if err != nil {
 		return nil, err
 	}
@@ -40,88 +38,51 @@ func (a *app) newClient() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{app: a, base: base, key: k, source: source, limit: a.apiLimit,
-		retries: maxRetries}, nil
+	return &client{app: a, base: base, key: k, source: source, limit: a.timeLimit, retries: 2}, nil
 }
 
-// request is a request to the API, and the words for it in messages.
+// request is a request to the API.
 type request struct {
-	path    string // escaped, below the base URL, without a leading slash; with any query
-	what    string // what is asked for: "the projects"
-	always  bool   // whether every working key gets it, so that a 403 is about the key
-	denied  string // the hint of a 403; "" for the general one
-	missing string // the hint of a 404; "" if the API always has the path
-}
-
-// below returns the request's URL, below base.
-func (r request) below(base *url.URL) *url.URL {
-	u := *base
-	u.RawPath, u.RawQuery, _ = strings.Cut(base.EscapedPath()+"/"+r.path, "?")
-	u.Path, _ = url.PathUnescape(u.RawPath) // cannot fail: both parts are escaped
-	return &u
+	path string // escaped, below the base URL, without a leading slash; with any query
+	what string // what is asked for, in messages: "the projects"
+	own  bool   // every working key gets it, so that a 403 is about the key
 }
 
 // projects returns the projects that the key can see: an array of objects (GET /projects).
-func (c *client) projects(ctx context.Context) (any, error) {
-	answer, err := c.get(ctx, request{path: "projects", what: "the projects",
-		denied: "name a project: 'microtica env list --project ID'"})
+func (c *client) projects() (jsonText, error) {
+	answer, err := c.get(request{path: "projects", what: "the projects"})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	if typeOf(answer) == "object" { // not the bare array
-		answer = field(answer, "projects")
+	if answer[0] == '{' { // not the bare array
+		answer = answer.member("projects")
 	}
-	return answer, c.checkList(answer, "projects")
+	return c.list(answer, "projects")
 }
 
 // environments returns a project's environments, which the API calls stages: an array of objects
 // (GET /projects/{projectId}/details, entities.stages).
-func (c *client) environments(ctx context.Context, project string) (any, error) {
-	answer, err := c.get(ctx, request{path: "projects/" + url.PathEscape(project) + "/details",
-		what: "project " + project, missing: missingProjectHint(project)})
+func (c *client) environments(project string) (jsonText, error) {
+	answer, err := c.get(request{path: "projects/" + url.PathEscape(project) + "/details",
+		what: "project " + project})
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	list := field(field(answer, "entities"), "stages")
-	return list, c.checkList(list, "environments")
+	return c.list(answer.member("entities").member("stages"), "environments")
 }
 
-// missingProjectHint returns the hint for an id that matches no project.
-func missingProjectHint(id string) string {
-	ends := id[:1] + id[len(id)-1:]
-	switch {
-	case strings.ContainsAny(ends, "\"'`"):
-		return "the id has quotes around it: leave them out (--raw prints an id without quotes)"
-	case id == "null":
-		return "the id is null: what was to supply it found nothing; run 'microtica project list'"
-	case ends == "<>":
-		return "the id is a placeholder: run 'microtica project list' to see the projects' ids"
-	}
-	return "run 'microtica project list' to see the projects"
-}
-
-// me asks the API about the key itself (GET /me).
-func (c *client) me(ctx context.Context) error {
-	answer, err := c.get(ctx, request{path: "me", what: "the key's own record", always: true})
-	if err != nil {
-		return err
-	}
-	if via := field(answer, "via"); via != "apikey" && via != "user" {
-		return c.badResponse("it does not say whose the key is")
-	}
-	return nil
-}
-
-// checkList fails unless list is an array of objects; what names them.
-func (c *client) checkList(list any, what string) error {
-	valid := typeOf(list) == "array"
-	for element := range elements(list) {
-		valid = valid && typeOf(element) == "object"
+// list returns its argument, or a failure if that is not an array of objects; what names them.
+func (c *client) list(array jsonText, what string) (jsonText, error) {
+	valid := array != "" && array[0] == '['
+	if valid {
+		for _, element := range array.parts() {
+			valid = valid && element[0] == '{'
+		}
 	}
 	if !valid {
-		return c.badResponse("it has no valid list of " + what)
+		return "", c.badResponse("it has no valid list of %s", what)
 	}
-	return nil
+	return array, nil
 }
 
 // verdict is what the API says about a key.
@@ -137,58 +98,64 @@ const (
 // keyCheck is the outcome of trying a key.
 type keyCheck struct {
 	verdict  verdict
-	projects int   // how many the key can see; only for keyAccepted
-	err      error // why the verdict is keyRejected or keyUnknown
+	projects int   // how many the key can see; 0 unless it is accepted
+	err      error // why the key is rejected (auth.rejected) or nothing is known; else nil
 }
 
 // tryKey asks the API whether the key works. A working key without project-wide access also gets a
-// 403 for the projects, so tryKey then asks about the key itself.
-func (c *client) tryKey(ctx context.Context) keyCheck {
-	list, err := c.projects(ctx)
-	accepted := keyCheck{verdict: keyAccepted, projects: length(list)}
+// 403 for the projects, so tryKey then asks about the key itself. If that does not settle it, the
+// error is api.forbidden.
+func (c *client) tryKey() keyCheck {
+	list, err := c.projects()
+	check := keyCheck{verdict: keyAccepted, err: err}
+	for range list.parts() {
+		check.projects++
+	}
 	if codeOf(err) == codeAPIForbidden {
-		accepted = keyCheck{verdict: keyLimited}
-		err = c.me(ctx)
+		check.verdict = keyLimited
+		_, check.err = c.get(request{path: "me", what: "the key's own record", own: true})
 	}
 	switch {
-	case err == nil:
-		return accepted
-	case codeOf(err) == codeAuthRejected:
-		return keyCheck{verdict: keyRejected, err: err}
-	case accepted.verdict == keyLimited && codeOf(err) != codeInterrupted:
+	case check.err == nil:
+		return check
+	case codeOf(check.err) == codeAuthRejected:
+		return keyCheck{verdict: keyRejected, err: check.err}
+	case check.verdict == keyLimited:
 		f := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
 			"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %v",
-			c.key, c.source, err).withHint("check the key's permissions in Microtica's console")
-		f.status = 403
+			c.key, c.source, check.err).withHint("check the key in Microtica's console")
+		f.status = asFailure(err).status
 		return keyCheck{err: f}
 	}
-	return keyCheck{err: err}
+	return keyCheck{err: check.err}
 }
 
-// statusFailure returns the failure for an answer to r whose status is not 2xx; location is the
-// target of a redirect, or nil.
-func (c *client) statusFailure(r request, status int, location *url.URL, answer any) *failure {
+// statusFailure returns the failure for an answer to r whose status is not 2xx, and whose body is
+// no JSON if answer is "".
+func (c *client) statusFailure(r request, status int, location string, answer jsonText) *failure {
+	path, _, _ := strings.Cut(r.path, "?")
 	var f *failure
 	switch {
 	case status >= 300 && status <= 399:
 		to := "without saying where"
-		if location != nil && location.Host != "" {
-			to = "to " + c.quote(location.Host)
+		if u, err := c.base.Parse(location); err == nil && location != "" && u.Host != "" {
+			to = "to " + c.quote(u.Host)
 		}
-		f = fail(codeAPIRedirect, "the API redirects %s", to).withHint(
-			"redirects are not followed: set MICROTICA_API_URL to the API's own address%s",
-			c.assumption())
-	case status == 401, status == 403 && r.always:
+		f = fail(codeAPIRedirect, "the API redirects %s", to).withHint("redirects are not "+
+			"followed: set MICROTICA_API_URL to the API's own address%s", c.assumption())
+	case status == 401, status == 403 && r.own:
 		f = c.rejected()
 	case status == 403:
 		f = fail(codeAPIForbidden, "the API denies key %v (from %s) access to %s",
-			c.key, c.source, r.what).
-			withHint("%s", cmp.Or(r.denied, "give the key read access in Microtica's console"))
-	case status == 404 && r.missing != "" && typeOf(answer) == "object":
+			c.key, c.source, r.what).withHint("give the key read access in Microtica's console")
+		if path == "projects" {
+			f.hint = "name a project: 'microtica env list --project ID'"
+		}
+	case status == 404 && (path == "projects" || !strings.HasPrefix(string(answer), "{")):
+		f = c.badResponse("there is no such path") // where the API has one, or answers in JSON
+	case status == 404:
 		f = fail(codeAPINotFound, "the API cannot find %s for key %v", r.what, c.key).
-			withHint("%s", r.missing)
-	case status == 404: // the API has this path, or would answer in JSON: this is another server
-		f = c.badResponse("there is no such path")
+			withHint("run 'microtica project list' to see the projects")
 	case status == 429:
 		f = fail(codeAPIRateLimited, "rate limited by the API").withHint("try again later")
 	case status >= 400 && status <= 499:
@@ -200,10 +167,10 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 	}
 	f.message += fmt.Sprintf(" (HTTP %d)", status)
 	fromAPI := f.code != codeAPIRedirect && f.code != codeAPIBadResponse
-	if said, _ := field(answer, "message").(string); said != "" && fromAPI {
-		f.message += ": " + shorten(said)
+	if said := string(answer.member("message")); fromAPI && len(said) > 2 && said[0] == '"' {
+		f.message += ": " + c.quote(unquote(said))
 	}
-	f.status = status
+	f.status = &status
 	f.transient = slices.Contains([]int{429, 502, 503, 504}, status)
 	return f
 }
@@ -212,52 +179,41 @@ func (c *client) statusFailure(r request, status int, location *url.URL, answer 
 func (c *client) rejected() *failure {
 	f := fail(codeAuthRejected, "the API rejected key %v from %s", c.key, c.source)
 	fileIsNext := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
-	atLogin := c.source == sourceFlag || c.source == sourceStdin
-	const expired = "; this one may be expired or revoked"
-	switch end := c.key.strayEnd(); {
-	case end != "" && atLogin:
-		f.hint = "the key ends with " + end + ": if that is part of it, " +
-			"run 'microtica login --no-verify'"
-	case end != "":
-		f.hint = "the key ends with " + end + ": is that part of it?"
-	case atLogin:
-		f.hint = "check the key in Microtica's console, " +
-			"or save it all the same with 'microtica login --no-verify'"
-	case strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey(c.key):
-		f.hint = "unset " + c.source + " to use the saved key"
-	case c.source == "MICROTICA_TOKEN":
-		f.hint = "set MICROTICA_TOKEN to a key that works" + expired
-	case c.source == "MICROTICA_TOKEN_FILE":
-		f.hint = "set MICROTICA_TOKEN_FILE to a file with a key that works" + expired
-	default:
-		f.hint = "run 'microtica login' with a key that works" + expired
+	hint := "run 'microtica login' with"
+	switch c.source {
+	case sourceFlag, sourceStdin:
+		return f.withHint("check the key in Microtica's console")
+	case "MICROTICA_TOKEN":
+		hint = "set MICROTICA_TOKEN to"
+	case "MICROTICA_TOKEN_FILE":
+		hint = "set MICROTICA_TOKEN_FILE to a file with"
 	}
-	return f
+	if strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey(c.key) {
+		return f.withHint("unset %s to use the saved key", c.source)
+	}
+	return f.withHint("%s a key that works; this one may be expired or revoked", hint)
 }
 
 // badResponse returns the failure for an answer that cannot be from the API.
-func (c *client) badResponse(why string) *failure {
-	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host, why).
+func (c *client) badResponse(format string, args ...any) *failure {
+	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host,
+		fmt.Sprintf(format, args...)).
 		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
 }
 
-// assumption ends a hint about the base URL: it says that the default is an assumption, or nothing
-// if the user has set another.
+// assumption ends a hint about where the API is, unless the user has said where.
 func (c *client) assumption() string {
 	if c.base.String() == defaultAPI {
-		return ": the default, " + defaultAPI + ", is an assumption"
+		return "; the default, " + defaultAPI + ", is an assumption"
 	}
 	return ""
 }
 
-// quote makes text from a server fit for a message: the key masked, cleaned and shortened.
-func (c *client) quote(text string) string { return shorten(c.key.mask(text)) }
-
-// shorten cleans text and cuts it to maxMessage characters. It also cuts before cleaning, which
-// could make 32 MiB of text four times as long.
-func shorten(text string) string {
-	text = clean(fmt.Sprintf("%.*s", maxMessage+1, text))
-	if short := fmt.Sprintf("%.*s", maxMessage, text); short != text {
+// quote makes text from a server short enough for a message. The key is masked first: of one that
+// is cut in two, no part must show.
+func (c *client) quote(text string) string {
+	text = c.key.mask(text)
+	if short := fmt.Sprintf("%.300s", text); short != text {
 		return short + "…"
 	}
 	return text

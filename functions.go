@@ -1,7 +1,8 @@
+//go:build !noquery
+
 package main
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -10,16 +11,20 @@ import (
 	"unicode/utf8"
 )
 
-// This file has the built-in functions of --query, and what they share with its operators.
-
-// function is one of https://jmespath.org/specification.html#built-in-functions. takes lists the
-// types of its arguments; one with "..." may be repeated, and &expression is not evaluated. result
-// is called with arguments of those types, and with the byte offset of the call, for errors.
+// function is one of https://jmespath.org/specification.html#built-in-functions.
 type function struct {
-	takes  string
-	result func(at int, args []any) any
+	takes string // the types of its arguments; "..." after the last one if it may be repeated
+	apply func(c *call) jsonText
 }
 
+// call is a call of a function, with arguments of the types that it takes.
+type call struct {
+	at   int        // the call's byte offset in the expression
+	args []jsonText // all but &expression
+	by   evaluator  // &expression; nil if there is none
+}
+
+// functions has all functions by name.
 var functions = map[string]function{
 	"abs":         {"number", abs},
 	"avg":         {"array", average},
@@ -29,7 +34,7 @@ var functions = map[string]function{
 	"floor":       {"number", rounding(math.Floor)},
 	"join":        {"string, array", join},
 	"keys":        {"object", keys},
-	"length":      {"string|array|object", lengthOf},
+	"length":      {"string|array|object", length},
 	"map":         {"&expression, array", mapped},
 	"max":         {"array", extreme(slices.MaxFunc)},
 	"max_by":      {"array, &expression", extreme(slices.MaxFunc)},
@@ -37,382 +42,306 @@ var functions = map[string]function{
 	"min":         {"array", extreme(slices.MinFunc)},
 	"min_by":      {"array, &expression", extreme(slices.MinFunc)},
 	"not_null":    {"any...", notNull},
-	"reverse":     {"string|array", reversed},
+	"reverse":     {"string|array", reverse},
 	"sort":        {"array", sorted},
 	"sort_by":     {"array, &expression", sorted},
 	"starts_with": {"string, string", onStrings(strings.HasPrefix)},
 	"sum":         {"array", sum},
-	"to_array":    {"any", toArray},
+	"to_array":    {"any", func(c *call) jsonText { return joined("[]", asList(c.args[0])) }},
 	"to_number":   {"any", toNumber},
 	"to_string":   {"any", toString},
-	"type":        {"any", nameOfType},
-	"values":      {"object", values},
+	"type":        {"any", func(c *call) jsonText { return quote(kindOf(c.args[0])) }},
+	"values":      {"object", func(c *call) jsonText { return joined("[]", valuesIn(c.args[0])) }},
 }
 
-// call parses the arguments of a call of the function that t names. It fails if the call is wrong
-// whatever @ is.
-func (p *queryParser) call(t token) evaluator {
-	called, known := functions[t.text]
+// call parses the arguments of a call of the function that name names.
+func (p *parser) call(name token) evaluator {
+	called, known := functions[name.text]
 	if !known {
-		f := fail(codeQueryFunction, "unknown function").
-			withHint("the functions are listed at https://jmespath.org/specification.html")
 		names := slices.Sorted(maps.Keys(functions))
-		if name := closest(strings.ToLower(t.text), names); name != "" {
-			f.withHint("did you mean %s()?", name)
+		f := fail(codeQueryFunction, "unknown function")
+		f.withHint("the functions are %s", strings.Join(names, ", "))
+		if near := closest(name.text, names); near != "" {
+			f.withHint("did you mean %s()?", near)
 		}
-		panic(badQuery{t.at, f})
+		p.note(badQuery{name.at, f})
 	}
 	takes, isVariadic := strings.CutSuffix(called.takes, "...")
 	types := strings.Split(takes, ", ")
 	n := len(types)
 	types = append(types, takes) // of further arguments, if there may be any
-	var args []any
+	var args []argument
 	if !p.take(")") {
 		p.commaList(")", func() {
-			args = append(args, p.argument(t.text, types[min(len(args), n)]))
+			args = append(args, p.argument(name.text, types[min(len(args), n)]))
 		})
 	}
 	if len(args) < n || len(args) > n && !isVariadic {
-		panic(badQuery{t.at, fail(codeQueryFunction, "wrong number of arguments: %d, want %s(%s)",
-			len(args), t.text, called.takes)})
+		p.note(badQuery{name.at, fail(codeQueryFunction,
+			"wrong number of arguments: %d, want %s(%s)", len(args), name.text, called.takes)})
 	}
-	return func(v any) any { return called.result(t.at, evaluateAll(args, v)) }
+	return func(v jsonText) jsonText {
+		c := &call{at: name.at}
+		for _, arg := range args {
+			if arg.isReference {
+				c.by = arg.value
+			} else {
+				c.args = append(c.args, arg.value(v))
+			}
+		}
+		return called.apply(c)
+	}
 }
 
-// argument parses an argument of a function that takes the given types there. The evaluator of
-// &expression returns that expression's evaluator.
-func (p *queryParser) argument(function, types string) evaluator {
+// argument is an argument in an expression; value fails unless it is of the type that is wanted.
+type argument struct {
+	isReference bool // it is &expression
+	value       evaluator
+}
+
+// argument parses an argument of a function that takes the given types there.
+func (p *parser) argument(function, types string) argument {
 	const reference = "&expression"
 	at := p.peek().at
-	mismatch := func(got string) {
-		panic(badQuery{at, fail(codeQueryType, "%s() got %s, want %s", function, got, types)})
+	wrong := func(got string) badQuery {
+		return badQuery{at, fail(codeQueryType, "%s() got %s, want %s", function, got, types)}
 	}
 	isReference := p.take("&")
 	value := p.expression(0)
 	switch {
-	case isReference && types == reference:
-		return func(any) any { return value }
-	case isReference:
-		mismatch(reference)
-	case types == reference:
-		mismatch("a value")
+	case isReference && types != reference:
+		p.note(wrong(reference))
+	case !isReference && types == reference:
+		p.note(wrong("a value"))
+	case !isReference && types != "any":
+		return argument{value: func(v jsonText) jsonText {
+			got := value(v)
+			if kind := kindOf(got); !strings.Contains(types, kind) {
+				panic(wrong(kind))
+			}
+			return got
+		}}
 	}
-	kinds := strings.Split(types, "|")
-	return func(v any) any {
-		got := value(v)
-		if types != "any" && !slices.Contains(kinds, typeOf(got)) {
-			mismatch(typeOf(got))
-		}
-		return got
-	}
+	return argument{isReference, value}
 }
 
-// badElement fails because element n of an array, counted from 1, or the key that orders it is v.
-func badElement(at, n int, v any, want string) {
-	f := fail(codeQueryType, "got %s for element %d, want %s only", typeOf(v), n, want)
-	if v == nil {
-		f.withHint("leave out elements without a value first, for example with [?name]")
-	}
-	panic(badQuery{at, f})
+// fail ends the evaluation of the query.
+func (c *call) fail(format string, args ...any) {
+	panic(badQuery{c.at, fail(codeQueryType, format, args...)})
 }
 
-func abs(_ int, args []any) any {
-	return number(strings.TrimPrefix(string(args[0].(number)), "-"))
-}
+func abs(c *call) jsonText { return jsonText(strings.TrimPrefix(string(c.args[0]), "-")) }
 
 // rounding returns the function that rounds with round. A number without fraction and exponent
 // keeps its digits.
-func rounding(round func(float64) float64) func(int, []any) any {
-	return func(at int, args []any) any {
-		n := args[0].(number)
-		if !strings.ContainsAny(string(n), ".eE") {
+func rounding(round func(float64) float64) func(*call) jsonText {
+	return func(c *call) jsonText {
+		if n := c.args[0]; !strings.ContainsAny(string(n), ".eE") {
 			return n
 		}
-		return numberOf(at, round(float(n)))
+		return c.number(round(float(c.args[0])))
 	}
 }
 
-// numberOf returns the JSON number for f.
-func numberOf(at int, f float64) number {
+// number returns f as JSON.
+func (c *call) number(f float64) jsonText {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		panic(badQuery{at, fail(codeQueryType, "the result is not a finite number")})
+		c.fail("the result is not a finite number")
 	}
 	format, size := byte('f'), math.Abs(f)
 	if size >= 1e21 || size < 1e-6 && f != 0 {
 		format = 'e'
 	}
-	return number(strconv.FormatFloat(f+0, format, -1, 64)) // -0 + 0 is 0
-}
-
-// float returns the nearest floating point number, which may be infinite.
-func float(n number) float64 {
-	f, _ := strconv.ParseFloat(string(n), 64)
-	return f
+	return jsonText(strconv.FormatFloat(f+0, format, -1, 64)) // -0 + 0 is 0
 }
 
 // sum is exact for integers whose running total fits in 64 bits.
-func sum(at int, args []any) any {
-	count, whole, total, exact := 0, int64(0), 0.0, true
-	for element := range elements(args[0]) {
-		count++
-		n, isNumber := element.(number)
-		if !isNumber {
-			badElement(at, count, element, "numbers")
-		}
-		i, err := strconv.ParseInt(string(n), 10, 64)
-		exact = exact && err == nil && (whole+i > whole) == (i > 0)
-		whole += i
-		total += float(n)
+func sum(c *call) jsonText {
+	whole, total, exact := int64(0), 0.0, true
+	for i, element := range valuesIn(c.args[0]) {
+		c.checkElement(i, element, "number")
+		n, err := strconv.ParseInt(string(element), 10, 64)
+		exact = exact && err == nil && (whole+n > whole) == (n > 0)
+		whole += n
+		total += float(element)
 	}
 	if exact {
-		return number(strconv.FormatInt(whole, 10))
+		return jsonText(strconv.FormatInt(whole, 10))
 	}
-	return numberOf(at, total)
+	return c.number(total)
 }
 
-func average(at int, args []any) any {
-	n := length(args[0])
-	if n == 0 {
-		return nil
+// checkElement fails unless element i of an array, or the key that orders it, is of the kind that
+// is wanted.
+func (c *call) checkElement(i int, v jsonText, want string) {
+	if got := kindOf(v); got != want {
+		c.fail("got %s for element %d, want %ss only", got, i+1, want)
 	}
-	return numberOf(at, float(sum(at, args).(number))/float64(n))
 }
 
-func contains(_ int, args []any) any {
-	for element := range elements(args[0]) {
-		if equal(element, args[1]) {
-			return true
-		}
+func average(c *call) jsonText {
+	if c.args[0] == "[]" {
+		return null
 	}
-	text, isText := args[0].(string)
-	part, isPart := args[1].(string)
-	return isText && isPart && strings.Contains(text, part)
+	return c.number(float(sum(c)) / float64(count(c.args[0])))
+}
+
+func contains(c *call) jsonText {
+	whole, part := c.args[0], c.args[1]
+	if kindOf(whole) == "string" {
+		return boolean(kindOf(part) == "string" && strings.Contains(textOf(whole), textOf(part)))
+	}
+	isEqual := func(element jsonText) bool { return equal(element, part) }
+	return boolean(slices.ContainsFunc(valuesIn(whole), isEqual))
 }
 
 // onStrings returns the function that applies test to its two arguments.
-func onStrings(test func(a, b string) bool) func(int, []any) any {
-	return func(_ int, args []any) any { return test(args[0].(string), args[1].(string)) }
+func onStrings(test func(a, b string) bool) func(*call) jsonText {
+	return func(c *call) jsonText { return boolean(test(textOf(c.args[0]), textOf(c.args[1]))) }
 }
 
-func join(at int, args []any) any {
-	glue := args[0].(string)
-	size := 0
-	var parts []string
-	for element := range elements(args[1]) {
-		part, isString := element.(string)
-		parts = append(parts, part)
-		if !isString {
-			badElement(at, len(parts), element, "strings")
-		}
-		if size += len(glue) + len(part); size > maxQueryResult {
-			panic(tooLarge(at))
-		}
+func join(c *call) jsonText {
+	var texts []string
+	for i, element := range valuesIn(c.args[1]) {
+		c.checkElement(i, element, "string")
+		texts = append(texts, textOf(element))
 	}
-	return strings.Join(parts, glue)
+	return quote(strings.Join(texts, textOf(c.args[0])))
 }
 
-func keys(_ int, args []any) any {
-	var names []any
-	for name := range members(merged(args[0])) {
+func keys(c *call) jsonText {
+	var names []jsonText
+	for name := range c.args[0].parts() {
 		names = append(names, name)
 	}
-	return names
+	return joined("[]", names)
 }
 
-func values(_ int, args []any) any { return valuesOf(args[0]) }
-func merge(_ int, args []any) any  { return merged(args...) }
-
-// valuesOf returns the values of an object's members; nil for a value that is not an object.
-func valuesOf(v any) any {
-	if typeOf(v) != "object" {
-		return nil
+// length counts the characters of a string.
+func length(c *call) jsonText {
+	n := 0
+	if v := c.args[0]; kindOf(v) == "string" {
+		n = utf8.RuneCountInString(textOf(v))
+	} else {
+		n = count(v)
 	}
-	return merged(v).values
+	return jsonText(strconv.Itoa(n))
 }
 
-// merged returns the members of all objects. Duplicate names keep the first position and the last
-// value.
-func merged(objects ...any) *object {
-	o := &object{}
-	places := map[string]int{}
-	for _, each := range objects {
-		for name, value := range members(each) {
-			if place, seen := places[name]; seen {
-				o.values[place] = value
-				continue
+func mapped(c *call) jsonText {
+	results := valuesIn(c.args[0])
+	for i, element := range results {
+		results[i] = c.by(element)
+	}
+	return joined("[]", results)
+}
+
+// merge keeps of members with the same name the first one's place and the last one's value.
+func merge(c *call) jsonText {
+	var members []jsonText
+	places := map[jsonText]int{}
+	for _, object := range c.args {
+		for name, value := range object.parts() {
+			if _, seen := places[name]; !seen {
+				places[name] = len(members)
+				members = append(members, "")
 			}
-			places[name] = len(o.names)
-			o.names, o.values = append(o.names, name), append(o.values, value)
+			members[places[name]] = name + ":" + value
 		}
 	}
-	return o
-}
-
-// lengthOf counts the characters of a string, and duplicate names in an object once.
-func lengthOf(_ int, args []any) any {
-	n := length(args[0])
-	switch v := args[0]; typeOf(v) {
-	case "string":
-		n = utf8.RuneCountInString(v.(string))
-	case "object":
-		n = length(merged(v))
-	}
-	return number(strconv.Itoa(n))
-}
-
-func mapped(_ int, args []any) any {
-	var results []any
-	for element := range elements(args[1]) {
-		results = append(results, args[0].(evaluator)(element))
-	}
-	return results
+	return joined("{}", members)
 }
 
 // keyed is an element of an array with the key that orders it.
-type keyed struct{ key, element any }
+type keyed struct{ key, element jsonText }
 
 func (k keyed) compare(other keyed) int { return compare(k.key, other.key) }
 
-// withKeys returns the elements of the first argument, each with its key: what the second argument
-// makes of it or, without one, the element itself. It fails unless all keys are numbers or all are
-// strings.
-func withKeys(at int, args []any) []keyed {
-	all := make([]keyed, 0, length(args[0])) // growing would take room twice
-	for element := range elements(args[0]) {
+// withKeys returns the elements of the array, each with its key: what &expression makes of it or,
+// without one, the element itself. It fails unless all keys are numbers or all are strings.
+func (c *call) withKeys() []keyed {
+	var all []keyed
+	for _, element := range valuesIn(c.args[0]) {
 		key := element
-		if len(args) == 2 {
-			key = args[1].(evaluator)(element)
+		if c.by != nil {
+			key = c.by(element)
 		}
 		all = append(all, keyed{key, element})
-		kind := typeOf(key)
-		if kind != typeOf(all[0].key) || kind != "number" && kind != "string" {
-			badElement(at, len(all), key, "numbers only or strings")
+		kind := kindOf(all[0].key)
+		if kind != "number" && kind != "string" {
+			c.fail("got %s for element 1, want numbers or strings", kind)
 		}
+		c.checkElement(len(all)-1, key, kind)
 	}
 	return all
 }
 
 // extreme returns the function that gives the element which pick finds by key, the first of equal
 // ones; null for an empty array.
-func extreme(pick func([]keyed, func(a, b keyed) int) keyed) func(int, []any) any {
-	return func(at int, args []any) any {
-		if all := withKeys(at, args); len(all) > 0 {
+func extreme(pick func([]keyed, func(a, b keyed) int) keyed) func(*call) jsonText {
+	return func(c *call) jsonText {
+		if all := c.withKeys(); len(all) > 0 {
 			return pick(all, keyed.compare).element
 		}
-		return nil
+		return null
 	}
 }
 
-// sorted keeps the order of elements that are equal.
-func sorted(at int, args []any) any {
-	all := withKeys(at, args)
+// sorted keeps the order of elements with equal keys.
+func sorted(c *call) jsonText {
+	all := c.withKeys()
 	slices.SortStableFunc(all, keyed.compare)
-	result := make([]any, len(all))
-	for i := range all {
-		result[i] = all[i].element
+	var elements []jsonText
+	for _, k := range all {
+		elements = append(elements, k.element)
 	}
-	return result
+	return joined("[]", elements)
 }
 
-func notNull(_ int, args []any) any {
-	i := slices.IndexFunc(args, func(arg any) bool { return arg != nil })
-	if i < 0 {
-		return nil
-	}
-	return args[i]
-}
-
-func reversed(_ int, args []any) any {
-	text, ok := args[0].(string)
-	if !ok {
-		list := slices.Collect(elements(args[0]))
-		slices.Reverse(list)
-		return list
-	}
-	var b strings.Builder
-	b.Grow(len(text))
-	for len(text) > 0 {
-		_, size := utf8.DecodeLastRuneInString(text)
-		b.WriteString(text[len(text)-size:])
-		text = text[:len(text)-size]
-	}
-	return b.String()
-}
-
-func toArray(_ int, args []any) any { return asArray(args[0]) }
-
-// asArray returns an array unchanged, and any other value as the one element of an array.
-func asArray(v any) any {
-	if typeOf(v) == "array" {
-		return v
-	}
-	return []any{v}
-}
-
-// toNumber returns a number unchanged, and the number that a string spells in JSON's notation; nil
-// for other values.
-func toNumber(_ int, args []any) any {
-	switch v := args[0].(type) {
-	case number:
-		return v
-	case string:
-		if n, _ := parseJSON(v); n == any(number(v)) { // not if there is white space around it
-			return n
+func notNull(c *call) jsonText {
+	for _, arg := range c.args {
+		if arg != null {
+			return arg
 		}
 	}
-	return nil
+	return null
 }
 
-func toString(at int, args []any) any {
-	if text, ok := args[0].(string); ok {
-		return text
+func reverse(c *call) jsonText {
+	if kindOf(c.args[0]) == "string" {
+		runes := []rune(textOf(c.args[0]))
+		slices.Reverse(runes)
+		return quote(string(runes))
+	}
+	elements := valuesIn(c.args[0])
+	slices.Reverse(elements)
+	return joined("[]", elements)
+}
+
+// toNumber returns a number unchanged, and the number that a string spells in JSON's notation; null
+// for other values.
+func toNumber(c *call) jsonText {
+	v := c.args[0]
+	if kindOf(v) == "string" {
+		text := textOf(v)
+		number, err := canonicalJSON(text, key{})
+		if err != nil || string(number) != text { // there is white space around it
+			return null
+		}
+		v = number
+	}
+	if kindOf(v) != "number" {
+		return null
+	}
+	return v
+}
+
+// toString returns a string unchanged, and the JSON of other values.
+func toString(c *call) jsonText {
+	if kindOf(c.args[0]) == "string" {
+		return c.args[0]
 	}
 	var b strings.Builder
-	writeJSON(&bounded{&b, maxQueryResult + len("\n"), at}, args[0])
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func nameOfType(_ int, args []any) any { return typeOf(args[0]) }
-
-// truthy reports whether a value is none of null, false, "", [] and {}.
-func truthy(v any) bool {
-	switch v := v.(type) {
-	case []any, *object:
-		return length(v) > 0
-	case span:
-		return skipSpace(string(v), 1) < len(v)-1
-	}
-	return v != nil && v != false && v != ""
-}
-
-// equal reports whether two values are equal; the members of objects may be in any order.
-func equal(a, b any) bool {
-	kind := typeOf(a)
-	switch {
-	case kind != typeOf(b):
-		return false
-	case kind == "number":
-		return compare(a, b) == 0
-	case kind == "array":
-		return slices.EqualFunc(slices.Collect(elements(a)), slices.Collect(elements(b)), equal)
-	case kind == "object":
-		return maps.EqualFunc(maps.Collect(members(a)), maps.Collect(members(b)), equal)
-	}
-	return a == b
-}
-
-// compare orders two strings by code point, or two numbers: as integers if both are integers that
-// fit in 64 bits, else as floating point numbers.
-func compare(a, b any) int {
-	x, isNumber := a.(number)
-	if !isNumber {
-		return strings.Compare(a.(string), b.(string))
-	}
-	y := b.(number)
-	i, errX := strconv.ParseInt(string(x), 10, 64)
-	j, errY := strconv.ParseInt(string(y), 10, 64)
-	if errX == nil && errY == nil {
-		return cmp.Compare(i, j)
-	}
-	return cmp.Compare(float(x), float(y))
+	writeEscaped(&b, string(c.args[0]), escapeInJSON)
+	return quote(b.String())
 }

@@ -1,214 +1,119 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
-	"net/http"
-	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 )
 
-// helpWords returns the words of every page of help.
-func helpWords() []string {
-	words := []string{""}
-	for _, c := range commands() {
-		words = append(words, c.name)
-		if group, _, ok := strings.Cut(c.name, " "); ok && !slices.Contains(words, group) {
-			words = append(words, group)
-		}
-	}
-	return append(words, topics...)
-}
-
-// helpPage returns the page on words.
-func helpPage(t *testing.T, words string) string {
-	t.Helper()
-	page := newShell(t, nil).run(append([]string{"help"}, strings.Fields(words)...)...)
-	if page.code != 0 || page.stderr != "" || !strings.HasSuffix(page.stdout, "\n") {
-		t.Errorf("help %s: %s", words, page)
-	}
-	return page.stdout
-}
-
-// TestHelpPagesAreAlike holds every page to 80 columns, and those of commands to the same parts.
-func TestHelpPagesAreAlike(t *testing.T) {
+// TestHelpPrintsWhatTheWordsName covers the ways to ask for a page, and that nothing else runs or
+// changes it.
+func TestHelpPrintsWhatTheWordsName(t *testing.T) {
 	t.Parallel()
-	heading := regexp.MustCompile(`(?m)^\S.*:$`)
-	for _, words := range helpWords() {
-		page := helpPage(t, words)
-		for line := range strings.Lines(page) {
-			text := strings.TrimRight(line, " \n")
-			if utf8.RuneCountInString(text) > 80 || text+"\n" != line {
-				t.Errorf("help %s: %q is too wide or ends in a space", words, line)
-			}
-		}
-		title := strings.TrimSpace("microtica " + words)
-		if slices.Contains(topics, words) {
-			title = "microtica help " + words
-		} else {
-			const want = "Usage: Flags: JSON: Exit status: Examples:"
-			if got := strings.Join(heading.FindAllString(page, -1), " "); got != want {
-				t.Errorf("help %s: the headings are %q, want %q", words, got, want)
-			}
-			if !strings.Contains(page, "\nUsage:\n  "+title) {
-				t.Errorf("help %s: no usage line", words)
-			}
-		}
-		if !strings.HasPrefix(page, title) { // a group's page is that of its first command
-			t.Errorf("help %s: the title is %.40q", words, page)
-		}
-	}
-}
-
-// TestHelpIsAnAnswer covers the ways to ask for help: it goes to stdout, with exit status 0,
-// whatever else is on the command line. Without a command it goes to stderr.
-func TestHelpIsAnAnswer(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil)
-	first := helpPage(t, "")
-	for _, line := range []string{"", "--quiet", "--project 5f1c"} {
-		s.want(result{"", first, 2}, strings.Fields(line)...)
-	}
-	for _, line := range []string{
-		"-h", "-help --quiet", "--json --help", "help --json", "--bogus -h",
-		"--project --help",
+	s := newShell(t, "").save(otherKey)
+	for line, begins := range map[string]string{
+		"help":                             "microtica: log in to Microtica",
+		"-h":                               "microtica: log in to Microtica",
+		"whoam --help":                     "microtica: log in to Microtica",
+		"--help --bogus=x --project":       "microtica: log in to Microtica",
+		"help login":                       "usage: microtica login [--token KEY] [--no-verify]\n",
+		"login -h":                         "usage: microtica login [--token KEY] [--no-verify]\n",
+		"login --token -h":                 "usage: microtica login [--token KEY] [--no-verify]\n",
+		"logout --keep --help --json=x":    "usage: microtica logout\n",
+		"---x -= whoami --help":            "usage: microtica whoami\n",
+		"whoami -h --version now":          "usage: microtica whoami\n",
+		"project -h":                       "usage: microtica project list\n",
+		"help project":                     "usage: microtica project list\n",
+		"project lst -h":                   "usage: microtica project list\n",
+		"--project 5f1c env list x --help": "usage: microtica env list [--project ID]\n",
+		"help help":                        "usage: microtica help [COMMAND|TOPIC]\n",
+		"help foo -h":                      "usage: microtica help [COMMAND|TOPIC]\n",
+		"help errors --json --quiet":       "microtica help errors: errors, exit",
+		"environment -h":                   "microtica help environment: the variables\n",
 	} {
-		s.want(result{first, "", 0}, strings.Fields(line)...)
+		got := s.run(strings.Fields(line)...)
+		if !strings.HasPrefix(got.stdout, begins) || got.stderr != "" || got.exit != 0 {
+			t.Errorf("microtica %s\n%s\nwant %s", line, got, begins)
+		}
 	}
-	for _, words := range helpWords()[1:] {
-		if slices.Contains(topics, words) {
+	s.want(wrong{"usage", "unexpected argument '-h'", usageLogout, 0}.fails("", false),
+		"logout", "--", "-h")
+	s.wantStored(otherKey)
+}
+
+// TestHelpPages are at most 80 columns wide. A command's page has its usage line, what it does, its
+// JSON, and an example that begins with microtica or a comment.
+func TestHelpPages(t *testing.T) {
+	t.Parallel()
+	texts := []string{overview()}
+	for _, c := range commands {
+		text := pages(strings.Fields(c.name))
+		texts = append(texts, text)
+		if c.run == nil {
 			continue
 		}
-		lines := []string{words + " -h", "--json --help " + words, "help --json " + words}
-		if c, _ := findCommand(strings.Fields(words)); c != nil && words != "help" {
-			lines = append(lines, words+" stray argument --help --bogus")
-		}
-		for _, line := range lines {
-			s.want(result{helpPage(t, words), "", 0}, strings.Fields(line)...)
-		}
-	}
-}
-
-// TestHelpThatCannotBeWrittenIsAnError covers every page.
-func TestHelpThatCannotBeWrittenIsAnError(t *testing.T) {
-	t.Parallel()
-	s := newShell(t, nil)
-	s.output = &fullDisk{}
-	failed := wrong{"output.write", "cannot write to stdout: no space left on device", "", 0}
-	for _, words := range helpWords() {
-		s.wantError(failed, append([]string{"help"}, strings.Fields(words)...)...)
-	}
-}
-
-// TestHelpHoldsTheTables holds pages to the tables of commands, flags, codes and exit statuses.
-func TestHelpHoldsTheTables(t *testing.T) {
-	t.Parallel()
-	holds := func(words, line string) {
-		t.Helper()
-		if !strings.Contains(helpPage(t, words), "\n  "+line) {
-			t.Errorf("help %s does not hold %q", words, line)
-		}
-	}
-	for _, c := range commands() {
-		holds("", fmt.Sprintf("%-43s  %s\n", c.usage(), c.about))
-	}
-	for _, f := range flags {
-		if f.name != "version" {
-			holds("flags", f.String()+" ")
-		}
-	}
-	for _, c := range codes {
-		line := fmt.Sprintf("%-16s  exit %d", c.name, c.exit)
-		if c == codeInterrupted {
-			line += "+n"
-		} else {
-			holds("errors", fmt.Sprintf("%d      ", c.exit))
-		}
-		if c.retryable {
-			line += "  retryable"
-		}
-		holds("errors", line+"\n")
-	}
-	for _, c := range commands() {
-		holds(c.name, "--json ")
-	}
-	holds("", "--help ")
-	for status, meaning := range statuses {
-		line := fmt.Sprintf("%-5d  %s\n", status, meaning)
-		holds("", line)
-		for _, c := range commands() {
-			highest := map[string]int{
-				"login": 3, "logout": 2, "completion": 2, "version": 2, "help": 2,
-			}
-			want := status <= cmp.Or(highest[c.name], 6)
-			if got := strings.Contains(helpPage(t, c.name), line); got != want {
-				t.Errorf("help %s holds status %d: %v", c.name, status, got)
+		for _, part := range []string{"usage: " + c.usage() + "\n\n", "JSON: ", "\nExample"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("the page on %s lacks %q", c.name, part)
 			}
 		}
-	}
-	_, shown, _ := strings.Cut(helpPage(t, "login"), "Examples:\n")
-	if first, second := "login < key.txt", "login --token KEY "; !strings.Contains(shown, second) ||
-		strings.Index(shown, first) > strings.Index(shown, second) {
-		t.Errorf("help login does not show %q before %q", first, second)
-	}
-}
-
-// TestExamplesInHelpRun runs the examples of each page as one script, which ends where one fails.
-// The last of project list prints the environments of all projects.
-func TestExamplesInHelpRun(t *testing.T) {
-	t.Parallel()
-	if _, err := exec.LookPath("bash"); err != nil || onWindows {
-		t.Skip("there is no bash here, whose completion is an example")
-	}
-	api := newFakeAPI(t)
-	api.answer("/projects/77aa/details",
-		reply(200, `{"entities":{"stages":[{"id":"e3","name":"blog"}]}}`))
-	for _, words := range helpWords() {
-		_, examples, _ := strings.Cut(helpPage(t, words), "\nExamples:\n")
-		script := strings.ReplaceAll(examples, "login --token KEY", "login --token "+testKey)
-		s := newShell(t, api).save(testKey + "\n")
-		got := s.script(builtBinary(t), "set -e\n"+script)
-		last := "" // of what is printed
-		if words == "project list" && findFlag("query") != nil {
-			last = "e1\tproduction\ne2\tstaging\ne3\tblog\n"
+		if !strings.Contains(overview(), "  "+c.usage()+"  ") {
+			t.Errorf("the overview lacks %s", c.name)
 		}
-		if got.code != 0 || got.stderr != "" && words != "logout" ||
-			!strings.HasSuffix(got.stdout, last) {
-			t.Errorf("help %s: %s%s", words, script, got)
+	}
+	for _, text := range texts {
+		for line := range strings.Lines(text) {
+			line = strings.TrimSuffix(line, "\n")
+			if utf8.RuneCountInString(line) > 80 || strings.TrimRight(line, " ") != line {
+				t.Errorf("wider than 80 columns, or with spaces at its end: %q", line)
+			}
+		}
+		if !strings.HasSuffix(text, "\n") || strings.Contains(text, "\n\n\n") {
+			t.Errorf("a page ends or is spaced badly:\n%s", text)
 		}
 	}
 }
 
-// TestHelpTeachesToTryAgain runs the loop in the page on errors against an API that fails.
-func TestHelpTeachesToTryAgain(t *testing.T) {
+// TestHelpOnErrorsListsAllCodes by exit status; those that are retryable have a star.
+func TestHelpOnErrorsListsAllCodes(t *testing.T) {
 	t.Parallel()
-	if onWindows {
-		t.Skip("the loop is for the shell of other systems")
+	page := strings.Join(strings.Fields(helpErrors.help), " ")
+	for exit, codes := range exitStatuses {
+		names := strings.Fields(codes)
+		for i, name := range names {
+			if slices.Contains(strings.Fields(retryable), name) {
+				names[i] += "*"
+			}
+		}
+		if all := ": " + strings.Join(names, ", ") + " "; !strings.Contains(page, all) {
+			t.Errorf("help errors lacks%s for exit status %d", all, exit)
+		}
 	}
-	_, loop, _ := strings.Cut(helpPage(t, "errors"), "A script that keeps trying:\n")
-	fine, down, refused := reply(200, `{"projects":[]}`), reply(500, "{}"), reply(403, "{}")
-	busy := reply(429, `{"message":"too many requests"}`, "Retry-After", "45")
-	for _, test := range []struct {
-		answers []http.HandlerFunc
-		want    string
-		slept   string
-	}{
-		{[]http.HandlerFunc{fine}, "[]\n", ""},
-		{[]http.HandlerFunc{down, down, fine}, "[]\n", "10\n10\n"},
-		{[]http.HandlerFunc{busy, fine}, "[]\n", "45\n"},
-		{[]http.HandlerFunc{refused}, "\n", ""},
-		{[]http.HandlerFunc{down}, "\n", "10\n10\n10\n10\n10\n"},
+}
+
+// TestCompletionOffersAllWordsAndFlags to each shell. (A real bash uses them in check.)
+func TestCompletionOffersAllWordsAndFlags(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, "")
+	for shell, around := range map[string][2]string{
+		"bash": {"complete -o bashdefault -o default -W '", "' microtica\n"},
+		"zsh":  {"#compdef microtica\ncompadd -- ", "\n"},
+		"fish": {"complete -c microtica -a '", "'\n"},
 	} {
-		api := newFakeAPI(t)
-		api.answer("/projects", inTurn(test.answers...))
-		s := newShell(t, api).save(testKey + "\n")
-		got := s.script(builtBinary(t), "sleep() { echo $1 >&2; }\n"+loop+"\necho \"$projects\"\n")
-		if want := (result{test.want, test.slept, 0}); got != want {
-			t.Errorf("%d answers:\n got %s\nwant %s", len(test.answers), got, want)
+		got := s.run("completion", shell, "--json")
+		text, begins := strings.CutPrefix(got.stdout, around[0])
+		text, ends := strings.CutSuffix(text, around[1])
+		words := strings.Fields(text)
+		if !begins || !ends || got.stderr != "" || got.exit != 0 || !slices.IsSorted(words) {
+			t.Errorf("%s: %s", shell, got)
+		}
+		for _, word := range strings.Fields("login logout whoami project list env api completion " +
+			"version help environment errors bash zsh fish --json --quiet --project --token " +
+			"--no-verify --version --help") {
+			if !slices.Contains(words, word) {
+				t.Errorf("%s: %s is missing", shell, word)
+			}
 		}
 	}
 }

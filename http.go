@@ -11,13 +11,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -28,65 +27,66 @@ import (
 // defaultAPI is an assumption: Microtica does not publish the base URL of its API.
 const defaultAPI = "https://api.microtica.com"
 
-const (
-	maxBodyBytes  = 32 << 20
-	maxRetries    = 2
-	maxRetryAfter = 30 // seconds; a longer wait is left to the user
-)
+const maxBodyBytes = 16 << 20
 
-// apiURL returns the base URL of the API. The error (usage.url) does not quote a bad URL, which may
-// contain a password.
-func (a *app) apiURL() (*url.URL, error) {
+// baseURL returns the base URL of the API, without a slash at its end. It fails (usage.url) for one
+// that is no base URL or would send the key unencrypted, and (usage) for a proxy that Go would
+// silently do without. The error quotes neither: both may hold a password.
+func (a *app) baseURL() (*url.URL, error) {
 	text := cmp.Or(a.getenv("MICROTICA_API_URL"), defaultAPI)
+	base, err := url.Parse(strings.TrimRight(text, "/"))
 	wrong := ""
-	u, err := url.Parse(strings.TrimRight(text, "/"))
 	switch {
 	case err != nil:
 		wrong = "cannot be parsed"
-	case u.Scheme != "https" && u.Scheme != "http":
+	case base.Scheme != "https" && base.Scheme != "http":
 		wrong = "does not start with https://"
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+	case base.User != nil || strings.ContainsAny(text, "?#"):
 		wrong = "has a user name, a password, a query or a fragment"
-	case !hasAddress(u):
-		wrong = "has no valid host and port"
-	case looksLikeKey(text + u.Path):
-		wrong = "contains what looks like a key"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		wrong = "would send the key unencrypted: http is for a loopback host only"
-	default:
-		u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":")
-		return u, nil
+	case base.Hostname() == "":
+		wrong = "has no host"
+	case base.Scheme == "http" && strings.ToLower(base.Hostname()) != "localhost" &&
+		!net.ParseIP(base.Hostname()).IsLoopback():
+		wrong = "would send the key unencrypted: http is for localhost only"
 	}
-	return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
-		withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
-}
-
-// hasAddress reports whether u has a host and, if it has a port, one of 1 to 65535.
-func hasAddress(u *url.URL) bool {
-	port, err := strconv.ParseUint(cmp.Or(u.Port(), "443"), 10, 16)
-	stray := strings.Contains(u.Hostname(), ":") && u.Host[0] != '[' // net/url allows h:1:2
-	return u.Hostname() != "" && !stray && err == nil && port > 0
-}
-
-// isLoopback reports whether host, as dial resolves it, is only this machine.
-func isLoopback(host string) bool {
-	// Not strings.EqualFold, which takes U+017F for an s.
-	return strings.ToLower(host) == "localhost" || net.ParseIP(host).IsLoopback()
-}
-
-// get returns the JSON of a 2xx answer to r. A transient failure is retried, with a note before
-// each wait. Every error is a *failure.
-func (c *client) get(ctx context.Context, r request) (any, error) {
-	if c.began.IsZero() {
-		c.began = time.Now()
-		due := c.began.Add(c.limit + evaluationLimit)
-		c.app.resultDue.Store(&due)
+	if wrong != "" {
+		return nil, fail(codeUsageURL, "MICROTICA_API_URL %s", wrong).
+			withHint("set MICROTICA_API_URL to a base URL such as %s", defaultAPI)
 	}
-	deadline := c.began.Add(c.limit)
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
+	base.Host = strings.ToLower(base.Host)
+	// As net/http reads them: not trimmed, and with http:// where there is no scheme.
+	upper, _ := a.lookenv("HTTPS_PROXY")
+	lower, _ := a.lookenv("https_proxy")
+	proxy := cmp.Or(upper, lower)
+	if !strings.Contains(proxy, "://") {
+		proxy = "http://" + proxy
+	}
+	if _, err := url.Parse(proxy); err != nil && base.Scheme == "https" {
+		return nil, fail(codeUsage, "HTTPS_PROXY is not the URL of a proxy").
+			withHint("set HTTPS_PROXY to a URL such as http://proxy.example:3128")
+	}
+	return base, nil
+}
+
+// get returns the JSON of a 2xx answer to r. What may succeed in a moment is tried again, with a
+// note before each wait.
+func (c *client) get(r request) (jsonText, error) {
+	if c.deadline.IsZero() {
+		c.deadline = time.Now().Add(c.limit)
+	}
 	for try := 1; ; try++ {
-		answer, f := c.try(ctx, r)
+		noted := make(chan struct{})
+		slow := time.AfterFunc(c.app.patience, func() {
+			if c.app.onTerminal {
+				c.app.tell("note", "api.wait", "waiting for an answer from %s, %.0f s more at most",
+					c.base.Host, time.Until(c.deadline).Seconds())
+			}
+			close(noted)
+		})
+		answer, f := c.send(r)
+		if !slow.Stop() {
+			<-noted // nothing else is printed before
+		}
 		if f == nil {
 			return answer, nil
 		}
@@ -95,143 +95,76 @@ func (c *client) get(ctx context.Context, r request) (any, error) {
 		if f.retryAfter != nil {
 			wait = time.Duration(*f.retryAfter) * time.Second
 		}
-		tooLong := wait > maxRetryAfter*time.Second || wait > time.Until(deadline)
-		if !f.transient || try > c.retries || tooLong {
-			if try > 1 && f.code != codeInterrupted {
+		longest := min(30*time.Second, time.Until(c.deadline)) // more is left to the user
+		if !f.transient || try > c.retries || wait > longest {
+			if try > 1 {
 				f.message += fmt.Sprintf(" (tried %d times)", try)
 			}
-			return nil, f
+			return "", f
 		}
-		c.app.note("api.retry", "%s; trying again in %s s (try %d of %d)",
-			f.message, seconds(wait), try+1, c.retries+1)
-		select {
-		case <-c.app.after(wait):
-		case <-ctx.Done():
-			return nil, c.unreachable(ctx, ctx.Err(), connecting)
-		}
+		c.app.tell("note", "api.retry", "%s; trying again in %.2g s (try %d of %d)",
+			f.message, wait.Seconds(), try+1, c.retries+1)
+		c.app.sleep(wait)
 	}
 }
 
-// seconds returns d in seconds, to a tenth.
-func seconds(d time.Duration) string {
-	return strconv.FormatFloat(d.Round(100*time.Millisecond).Seconds(), 'f', -1, 64)
-}
-
-// How far a request got.
-const (
-	connecting int32 = iota
-	handshakeFailed
-	connected
-	answered // at least the first byte
-)
-
-// try makes a request once.
-func (c *client) try(ctx context.Context, r request) (any, *failure) {
-	slow := time.AfterFunc(c.app.patience, c.noteSlow)
-	defer func() {
-		if !slow.Stop() {
-			c.noteSlow() // waits until the note is printed
-		}
-	}()
-	var progress atomic.Int32
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
-			if err != nil {
-				progress.Store(handshakeFailed)
-			}
-		},
-		GotConn:              func(httptrace.GotConnInfo) { progress.Store(connected) },
-		GotFirstResponseByte: func() { progress.Store(answered) },
-	})
+// send makes the request r once.
+func (c *client) send(r request) (jsonText, *failure) {
+	ctx, cancel := context.WithDeadline(context.Background(), c.deadline)
+	defer cancel()
+	target, _ := url.Parse(c.base.String() + "/" + r.path) // cannot fail: both are escaped
 	agent := fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH)
-	req := &http.Request{Method: http.MethodGet, URL: r.below(c.base), Header: http.Header{
-		"X-Microtica-Api-Key": {c.key.raw()},
-		"Accept":              {"application/json"},
-		"User-Agent":          {agent},
-	}}
-	// An http.Client would follow redirects, and take the key along.
-	res, err := c.transport().RoundTrip(req.WithContext(ctx))
+	req := (&http.Request{Method: http.MethodGet, URL: target, Host: target.Host,
+		Header: http.Header{
+			"Accept":              {"application/json"},
+			"User-Agent":          {agent},
+			"X-Microtica-Api-Key": {c.key.raw()},
+		}}).WithContext(ctx)
+	var proxy *url.URL
+	if target.Scheme == "https" { // http stays on this machine
+		proxy, _ = http.ProxyFromEnvironment(req)
+		go x509.SystemCertPool() // meanwhile: crypto/x509 keeps it for the verification
+	}
+	var connected atomic.Bool
+	t := transport(proxy, &connected)
+	if target.Hostname() == "localhost" {
+		// It is never resolved: there may be no hosts file, and that file or a name server could
+		// send the key elsewhere. The Host header and the certificate's name stay.
+		t.TLSClientConfig.ServerName = "localhost"
+		target.Host = strings.Replace(target.Host, "localhost", "127.0.0.1", 1)
+	}
+	res, err := t.RoundTrip(req) // an http.Client would follow redirects, and take the key along
 	if err != nil {
-		return nil, c.unreachable(ctx, err, progress.Load())
+		return "", c.unreachable(err, proxy, connected.Load())
 	}
 	defer res.Body.Close()
-	body := ""
-	if res.StatusCode != http.StatusSwitchingProtocols { // its body is the connection, without end
-		if body, err = c.readBody(res); err != nil {
-			return nil, c.unreachable(ctx, err, answered)
-		}
+	body, f := c.readBody(res)
+	if f != nil {
+		return "", f
 	}
-	answer, err := parseMasked(body, c.key.mask)
+	answer, err := canonicalJSON(body, c.key)
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		location, _ := res.Location()
-		f := c.statusFailure(r, res.StatusCode, location, answer)
-		after, ok := retryAfter(res.Header.Get("Retry-After"), c.app.now())
-		if ok && f.code.retryable {
-			f.retryAfter = &after
-			if after > 0 {
-				f.withHint("try again in %d seconds, as the API asks", after)
-			}
+		f := c.statusFailure(r, res.StatusCode, res.Header.Get("Location"), answer)
+		// ParseUint returns 0 for a date, and its largest for what is larger.
+		n, _ := strconv.ParseUint(res.Header.Get("Retry-After"), 10, 30)
+		if seconds := int(n); f.code.retryable && seconds > 0 {
+			f.retryAfter = &seconds
+			f.withHint("try again in %d s, as the API asks", seconds)
 		}
-		return nil, f
+		return "", f
 	}
 	if err != nil {
-		return nil, c.badResponse("it is not JSON")
+		return "", c.badResponse("%v", err)
 	}
 	return answer, nil
 }
 
-// readBody returns the whole body. It makes room for the largest one only if a usual one is
-// exceeded, since that much sets off the garbage collector, and then at once: pages that are never
-// written use no memory, while growing a buffer would take three times the size of its content.
-func (c *client) readBody(res *http.Response) (string, error) {
-	const usual = 64 << 10
-	var body strings.Builder
-	for _, room := range []int64{usual, maxBodyBytes + 1} {
-		if res.ContentLength >= 0 {
-			room = min(room, res.ContentLength)
-		}
-		more := room - int64(body.Len())
-		body.Grow(int(more))
-		n, err := io.Copy(&body, io.LimitReader(res.Body, more))
-		if err != nil {
-			return "", err
-		}
-		if n < more {
-			break
-		}
-	}
-	if body.Len() > maxBodyBytes {
-		return "", c.badResponse(fmt.Sprintf("it is larger than %d MiB", maxBodyBytes>>20))
-	}
-	return body.String(), nil
-}
-
-// retryAfter returns how many seconds a Retry-After header asks to wait (RFC 9110, section 10.2.3),
-// at most 1e9 (thirty years); false if it is malformed or in the past.
-func retryAfter(text string, now time.Time) (int, bool) {
-	const most = 1e9 // time.Duration ends at 9e9
-	if text != "" && strings.Trim(text, "0123456789") == "" {
-		n, _ := strconv.ParseUint(text, 10, 64) // out of range, it returns the largest
-		return int(min(n, most)), true
-	}
-	date, err := http.ParseTime(text)
-	wait := date.Sub(now.Truncate(time.Second)) / time.Second
-	return int(min(wait, most)), err == nil && wait >= 0
-}
-
-// noteSlow tells a user at a terminal, once per command, what the program is waiting for.
-func (c *client) noteSlow() {
-	c.slow.Do(func() {
-		if c.app.onTerminal {
-			c.app.note("api.wait", "waiting for %s, %s s at most", c.base.Host, seconds(c.limit))
-		}
-	})
-}
-
-// transport returns a transport for one request, and meanwhile starts loading the trust store.
-func (c *client) transport() *http.Transport {
-	t := &http.Transport{
-		DialContext: dial,
+// transport returns a transport for one request, through proxy unless that is nil. It sets
+// connected once no proxy is left that could fail, as far as that can be told.
+func transport(proxy *url.URL, connected *atomic.Bool) *http.Transport {
+	connected.Store(proxy == nil || strings.HasPrefix(proxy.Scheme, "socks"))
+	return &http.Transport{
+		Proxy: http.ProxyURL(proxy),
 		// Setting this also disables HTTP/2, under which GODEBUG can print the key.
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
@@ -240,167 +173,102 @@ func (c *client) transport() *http.Transport {
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request,
 			res *http.Response) error {
 			if res.StatusCode != http.StatusOK { // net/http's own error would quote the proxy
-				why := fmt.Sprintf("it answered HTTP %d", res.StatusCode)
-				return c.proxyFailure(codeNetworkProxy, why)
+				return fail(codeNetworkProxy, "it answered HTTP %d", res.StatusCode)
 			}
+			connected.Store(true)
 			return nil
 		},
 	}
-	if c.base.Scheme == "http" {
-		return t
-	}
-	t.Proxy = func(req *http.Request) (proxy *url.URL, err error) {
-		variable := c.proxyVariable()
-		if value, _ := c.app.lookenv(variable); !usableProxy(value) {
-			return nil, fail(codeUsageProxy, "%s is not a valid proxy URL", variable).
-				withHint("set %s to a URL such as http://proxy.example:3128", variable)
-		}
-		c.proxy, err = http.ProxyFromEnvironment(req)
-		return c.proxy, err
-	}
-	go x509.SystemCertPool() // cached by crypto/x509 for the verification
-	return t
 }
 
-// dial connects to address. It never resolves localhost (RFC 6761): an empty image has no hosts
-// file, and a name server or a hosts file could send the key elsewhere.
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	var dialer net.Dialer
-	host, port, _ := net.SplitHostPort(address)
-	if host != "localhost" {
-		return dialer.DialContext(ctx, network, address)
+// readBody returns the whole body in valid UTF-8.
+func (c *client) readBody(res *http.Response) (string, *failure) {
+	if res.StatusCode < 200 {
+		return "", nil // the body of a 101 is the connection, which has no end
 	}
-	conn, err := dialer.DialContext(ctx, network, "127.0.0.1:"+port)
-	if err != nil {
-		if conn, err := dialer.DialContext(ctx, network, "[::1]:"+port); err == nil {
-			return conn, nil
-		}
-	}
-	return conn, err
-}
-
-// proxyVariable names the variable that net/http takes the proxy of an https request from.
-func (c *client) proxyVariable() string {
-	if value, _ := c.app.lookenv("HTTPS_PROXY"); value != "" { // untrimmed, as net/http reads it
-		return "HTTPS_PROXY"
-	}
-	return "https_proxy"
-}
-
-// usableProxy reports whether net/http would use the proxy that text names. net/http connects
-// directly if it cannot parse the URL, and takes the first half of a password with an unescaped #
-// or / for the port.
-func usableProxy(text string) bool {
-	if text != "" && !strings.Contains(text, "://") {
-		text = "http://" + text
-	}
-	u, err := url.Parse(text)
-	return text == "" || err == nil && hasAddress(u) && !looksLikeKey(text) &&
-		!strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") &&
-		slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
-}
-
-// unreachable returns the failure of a request that got no complete answer; progress says how far
-// it got.
-func (c *client) unreachable(ctx context.Context, err error, progress int32) *failure {
-	var (
-		known     *failure
-		timeout   net.Error
-		operation *net.OpError
-		dns       *net.DNSError
-	)
-	host := c.base.Host
-	proxied := errors.As(err, &operation) && operation.Op == "proxyconnect" ||
-		c.proxy != nil && progress == connecting
-	why, hint := c.reason(err, proxied)
+	var b strings.Builder
+	b.Grow(int(max(0, min(res.ContentLength, maxBodyBytes)))) // -1 is an unknown length
+	_, err := io.Copy(&b, io.LimitReader(res.Body, maxBodyBytes+1))
+	text := strings.ToValidUTF8(b.String(), "\uFFFD") // may be longer
 	switch {
-	case errors.As(context.Cause(ctx), &known): // a signal
-		return known
-	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
-		after := c.limit
-		if ctx.Err() == nil { // the system's own timeout came first
-			after = time.Since(c.began).Round(time.Second)
-		}
-		if proxied {
-			return c.proxyFailure(codeNetworkTimeout, "no answer after "+seconds(after)+" s")
-		}
-		return fail(codeNetworkTimeout, "no answer from %s after %s s", host, seconds(after)).
-			withHint("check the network, or try again later%s", c.assumption())
-	case errors.As(err, &known):
-		return known
-	case progress == answered:
-		return c.badResponse("it is cut short or malformed, or its header is too long")
-	case proxied:
-		return c.proxyFailure(codeNetworkProxy, why)
-	case progress == handshakeFailed,
-		operation != nil && operation.Op == "remote error": // it wants a client certificate, say
-		return fail(codeNetworkTLS, "no secure connection to %s: %s", host, why).
-			withHint("%s", cmp.Or(hint, "check MICROTICA_API_URL and what is between here "+
-				"and there"+c.assumption()))
-	case progress == connected:
-		f := fail(codeNetworkConnect, "%s closed the connection without answering", host)
-		f.transient = true // nothing shows that the API has seen the request
-		return f.withHint("try again later")
+	case isTimeout(err):
+		return "", c.timedOut(c.base.Host)
+	case err != nil:
+		return "", c.badResponse("it is cut short or malformed")
+	case max(b.Len(), len(text)) > maxBodyBytes:
+		return "", c.badResponse("it is larger than %d MiB", maxBodyBytes>>20)
 	}
-	f := fail(codeNetworkConnect, "cannot connect to %s: %s", host, why)
+	return text, nil
+}
+
+// unreachable returns the failure for an error of RoundTrip. Unless connected, the error comes from
+// the proxy, and what that sends is not quoted.
+func (c *client) unreachable(err error, proxy *url.URL, connected bool) *failure {
+	host := c.base.Host
+	if proxy != nil { // without its user name and password
+		host += " through the proxy " + proxy.Scheme + "://" + proxy.Host
+	}
+	op := &net.OpError{} // the outermost one, or none
+	errors.As(err, &op)
+	// The errors of crypto/tls share no type, but a prefix.
+	cause, isTLS := err, false
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		cause, isTLS = e, isTLS || strings.HasPrefix(e.Error(), "tls: ")
+	}
+	why := c.quote(cause.Error())
+	var dns *net.DNSError
 	if errors.As(err, &dns) {
+		why = c.quote(dns.Err)
+	}
+	var f *failure
+	switch {
+	case op.Op == "proxyconnect", op.Op == "socks connect", !connected && !isTimeout(err):
+		if dns == nil && !errors.As(err, new(syscall.Errno)) && codeOf(err) != codeNetworkProxy {
+			why = "it does not answer as a proxy does"
+		}
+		return fail(codeNetworkProxy, "cannot connect to %s: %s", host, why).
+			withHint("check the proxy that HTTPS_PROXY names%s", c.assumption())
+	case dns != nil:
 		f = fail(codeNetworkDNS, "cannot resolve %s: %s", c.base.Hostname(), why)
+	case isTLS:
+		return fail(codeNetworkTLS, "no secure connection to %s: %s", host, why).
+			withHint("%s%s", hintForTLS(err), c.assumption())
+	case isTimeout(err):
+		return c.timedOut(host)
+	case errors.Is(err, io.EOF), op.Op == "read", op.Op == "write",
+		strings.HasSuffix(err.Error(), "server closed idle connection"): // before it was asked
+		f = fail(codeNetworkConnect, "the connection to %s ended without an answer", host)
+		f.transient = true
+	case op.Op == "dial":
+		f = fail(codeNetworkConnect, "cannot connect to %s: %s", host, why)
+	default:
+		return c.badResponse("it is cut short or malformed, or its header is too long")
 	}
 	return f.withHint("check the network, or set MICROTICA_API_URL%s", c.assumption())
 }
 
-// reason returns the cause of err, without the operation and addresses that net puts before it, and
-// what to do about it, if that is known. If proxied, it does not quote what a proxy sent, which may
-// include the proxy's password.
-func (c *client) reason(err error, proxied bool) (why, hint string) {
-	var (
-		operation *net.OpError
-		dns       *net.DNSError
-		record    tls.RecordHeaderError
-		authority x509.UnknownAuthorityError
-		roots     x509.SystemRootsError
-		invalid   x509.CertificateInvalidError
-		name      x509.HostnameError
-		untrusted *tls.CertificateVerificationError
-	)
-	local := false
-	for errors.As(err, &operation) {
-		local = slices.Contains([]string{"dial", "read", "write"}, operation.Op)
-		err = operation.Err
-	}
-	switch {
-	case errors.As(err, &dns):
-		return c.quote(dns.Err), ""
-	case errors.As(err, &record):
-		return "it does not speak TLS", ""
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed", ""
-	case errors.As(err, &authority), errors.As(err, &roots):
-		hint = "no CA certificates may be installed (scratch image): " +
-			"set SSL_CERT_FILE or copy ca-certificates.crt into the image"
-		if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
-			hint = "add the authority's certificate to the system's store"
-		}
-		return "its certificate is signed by an unknown authority", hint
+// hintForTLS returns the hint for a TLS connection that failed with err.
+func hintForTLS(err error) string {
+	switch invalid := (x509.CertificateInvalidError{}); {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate has expired or is not yet valid", "check this machine's clock"
-	case proxied && errors.As(err, &untrusted):
-		return "its certificate is not trusted", ""
-	case proxied && !local:
-		return "it does not answer as a proxy does", ""
-	case errors.As(err, &name):
-		names := name.Certificate.DNSNames
-		for _, ip := range name.Certificate.IPAddresses {
-			names = append(names, ip.String())
-		}
-		return "its certificate is for " + cmp.Or(c.quote(strings.Join(names, ", ")), "no host"), ""
+		return "check this machine's clock"
+	case !errors.As(err, new(x509.UnknownAuthorityError)) &&
+		!errors.As(err, new(x509.SystemRootsError)):
+		return "check MICROTICA_API_URL, and any proxy or firewall in between"
+	case runtime.GOOS == "darwin", runtime.GOOS == "windows":
+		return "add the authority's certificate to the system's store"
 	}
-	return c.quote(err.Error()), ""
+	return "CA certificates may be missing, as in a scratch image: set SSL_CERT_FILE"
 }
 
-// proxyFailure returns the failure to reach the API through the proxy, which it names without user
-// name and password.
-func (c *client) proxyFailure(code *code, why string) *failure {
-	return fail(code, "cannot connect to %s through the proxy %s://%s: %s", c.base.Host,
-		c.proxy.Scheme, c.proxy.Host, why).withHint("check the proxy in %s", c.proxyVariable())
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// timedOut returns the failure of a command that has waited too long for host.
+func (c *client) timedOut(host string) *failure {
+	waited := c.limit - time.Until(c.deadline)
+	return fail(codeNetworkTimeout, "no answer from %s after %.0f s", host, waited.Seconds()).
+		withHint("check the network, or try again later%s", c.assumption())
 }

@@ -2,24 +2,44 @@ package main
 
 import (
 	"bufio"
-	"context"
+	"cmp"
 	"fmt"
 	"io"
+	"strings"
 )
 
-// The names that messages use for the sources of login's key.
-const (
-	sourceFlag  = "--token"
-	sourceStdin = "stdin"
-)
+var cmdLogin = &command{
+	name:  "login",
+	args:  "[--token KEY] [--no-verify]",
+	short: "save an API key on this machine",
+	help: `Saves an API key in ~/.microtica/credentials, readable by this user only. Create
+the key in Microtica's console, in a project's settings; it is shown only once.
 
-// runLogin saves a key, after asking the API whether it works. If the API cannot be reached, the
-// key is saved anyway, so that an image can be built without a network. A key that the API rejects
-// is not saved.
-func runLogin(ctx context.Context, a *app) (err error) {
-	c := &client{app: a, limit: a.verifyLimit}
+The key is read from stdin: a file, a pipe, or a prompt that hides it. --token
+takes it too, but then it shows in the shell's history and the process list.
+
+The API is asked whether the key works, for 5 seconds at most. A key that it
+does not accept is not saved. If nothing answers, the key is saved with a
+warning. --no-verify saves it without asking.
+
+JSON: {"apiKeyPrefix","credentialsFile","verified"}; verified is false if the
+key was saved without being checked
+
+Examples:
+  microtica login                        # asks for the key
+  microtica login < key.txt
+  printenv DEPLOY_KEY | microtica login --json
+  microtica login --no-verify < key.txt
+`,
+	run: runLogin,
+}
+
+// runLogin saves a key after asking the API whether it works. If nothing answers, the key is saved
+// unchecked, so that an image can be built without a network.
+func runLogin(a *app) (err error) {
+	c := &client{app: a, limit: a.loginLimit}
 	if !a.noVerify {
-		if c.base, err = a.apiURL(); err != nil {
+		if c.base, err = a.baseURL(); err != nil {
 			return err
 		}
 	}
@@ -27,137 +47,97 @@ func runLogin(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.key, c.source, err = a.newKey(ctx); err != nil {
+	if c.key, c.source, err = a.newKey(); err != nil {
 		return err
 	}
+	a.key = c.key
 	var check keyCheck
 	if !a.noVerify {
-		check = c.tryKey(ctx)
-		if isInterrupted(check.err) || check.verdict == keyRejected {
-			return check.err
-		}
+		check = c.tryKey()
 	}
-	warnings, err := a.saveKey(c.key, path)
+	unanswered := check.err != nil && strings.HasPrefix(codeOf(check.err).name, "network.")
+	if check.err != nil && !unanswered {
+		f := asFailure(check.err)
+		return f.withHint("%s", strings.TrimPrefix(f.hint+"; ", "; ")+
+			"'microtica login --no-verify' saves the key all the same")
+	}
+	warnings, err := saveKey(c.key, path)
 	if err != nil {
 		return err
 	}
-	report := newObject(
-		"apiKeyPrefix", c.key.String(),
-		"credentialsFile", a.shownPath(path),
-		"verified", check.verdict == keyAccepted || check.verdict == keyLimited,
-	)
-	err = a.print(report, func(w io.Writer) {
+	result := struct {
+		APIKeyPrefix    string `json:"apiKeyPrefix"`
+		CredentialsFile string `json:"credentialsFile"`
+		Verified        bool   `json:"verified"`
+	}{c.key.String(), path, check.verdict != keyUnknown}
+	err = a.print(marshal(result, a.key), func(w io.Writer) {
 		if !a.quiet {
-			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(a.shownPath(path)))
+			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(a.key.mask(path)))
 		}
 	})
-	switch { // notes follow the result, even if printing it failed
-	case check.verdict == keyLimited:
-		a.note("key.limited", "key %v has no project-wide read access", c.key)
-	case check.err != nil:
-		a.warn("key.unchecked", "the key was not checked: %v; run 'microtica whoami' later",
-			check.err)
+	// The rest is told even if the result could not be printed: the key is saved.
+	if check.verdict == keyLimited {
+		a.tell("note", "key.limited", "key %v has no project-wide read access", c.key)
 	}
-	a.warnAll(warnings)
+	if unanswered { // --quiet does not hide that
+		a.tell("warning", "key.unchecked",
+			"the key was not checked: %v; run 'microtica whoami' later", check.err)
+	}
+	for _, warning := range warnings {
+		a.tell("warning", "key.stored", "%s", warning)
+	}
 	if variable := a.keyFromEnvironment(); variable != "" {
-		a.warn("key.overridden", "%s is set and overrides the key just saved", variable)
+		a.tell("warning", "key.overridden", "%s is set and overrides the key just saved", variable)
 	}
 	return err
 }
 
 // newKey returns the key from --token, or else from stdin, and says which.
-func (a *app) newKey(ctx context.Context) (k key, source string, err error) {
-	text, source := a.token.value, sourceFlag
-	if !a.token.given {
+func (a *app) newKey() (k key, source string, err error) {
+	text, source := a.token, sourceFlag
+	if text == "" {
 		source = sourceStdin
-		text, err = a.readKey(ctx)
+		if text, err = a.readKey(); err != nil {
+			return key{}, source, err
+		}
 	}
-	if err == nil && trimKey(text) == "" {
-		err = fail(codeUsage, "no API key: %s is empty", source).withHint(
+	if trimKey(text) == "" {
+		return key{}, source, fail(codeUsage, "no API key: %s is empty", source).withHint(
 			"is the variable that holds the key set? 'microtica login < FILE' reads it from a file")
 	}
-	if err == nil {
-		k, err = parseKey(text, source)
-	}
+	k, err = parseKey(text, source)
 	return k, source, err
 }
 
-// warnAll prints warnings about the stored key. They are held back until the result is printed.
-func (a *app) warnAll(warnings []string) {
-	for _, text := range warnings {
-		a.warn("key.stored", "%s", text)
-	}
-}
-
-// loginFromFile is the hint if a key cannot be typed.
-const loginFromFile = "run 'microtica login < FILE' with a file that holds the key"
-
-// input is what was read from stdin.
-type input struct {
-	text string
-	err  error
-}
-
-// prompt asks for the key, and says where to create one.
-const prompt = "Create an API key in Microtica's console, in the project's settings; " +
-	"it is shown only once.\nAPI key" + promptSuffix + ": "
+// promptText asks for the key, and says where to create one.
+const promptText = "Create an API key in Microtica's console, in the project's settings; " +
+	"it is shown only once.\nAPI key (input is hidden): "
 
 // readKey returns the text of the key from stdin: one hidden line from a terminal, otherwise
-// everything. If the text is too long for a key, readKey fails (auth.malformed) without reading the
-// rest.
-func (a *app) readKey(ctx context.Context) (string, error) {
-	tty, read := openTerminal(a.stdin), readKeyText
-	if tty != nil {
-		read = readTypedLine
-		if !a.onTerminal {
-			return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
-				withHint(loginFromFile)
-		}
-	}
-	start := func() <-chan input { // so that a signal can end the wait
-		done := make(chan input, 1)
-		go func() {
-			text, err := read(a.stdin)
-			done <- input{text, err}
-		}()
-		return done
-	}
-	var got input
-	if tty != nil {
-		a.prompting.Store(tty)
-		got = tty.readHidden(ctx, start, func() { io.WriteString(a.stderr, prompt) })
-		a.prompting.Store(nil)
-		fmt.Fprintln(a.stderr)
+// everything, as far as that can be a key.
+func (a *app) readKey() (text string, err error) {
+	const fromFile = "run 'microtica login < FILE' with a file that holds the key"
+	if !isTerminal(a.stdin) {
+		text, err = readKeyText(a.stdin)
+	} else if !a.onTerminal {
+		return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
+			withHint(fromFile)
+	} else if err := hideInput(a.stdin); err != nil {
+		return "", asFailure(err).withHint(fromFile)
 	} else {
-		select {
-		case got = <-start():
-		case <-ctx.Done():
-		}
+		io.WriteString(a.stderr, promptText)
+		text, err = readTypedLine(a.stdin)
+		restoreInput()
+		io.WriteString(a.stderr, "\n")
 	}
-	err := got.err
-	switch {
-	case ctx.Err() != nil:
-		err = context.Cause(ctx)
-	case err == errTooLarge:
-		err = fail(codeAuthMalformed, "the API key from stdin is %v", err).
-			withHint("pass only the key on stdin")
-	case err != nil && codeOf(err) == nil:
+	if err != nil {
 		err = fail(codeFileRead, "cannot read the API key from stdin: %v", withoutPath(err))
-	case err == nil && tty != nil && len(got.text) >= maxTypedLine:
-		err = fail(codeAuthMalformed, "the API key from stdin may be cut short: "+
-			"a line typed at a terminal holds at most %d bytes", maxTypedLine).
-			withHint(loginFromFile)
 	}
-	return got.text, err
+	return text, err
 }
 
-// cannotHide returns the failure of a prompt that cannot turn off the terminal's echo.
-func cannotHide(err error) error {
-	return fail(codeFileRead, "cannot hide typed input: %v", err).withHint(loginFromFile)
-}
-
-// readTypedLine returns the first line of r that is not blank, without the CR or LF that ends it.
-// It fails with errTooLarge if the line is too long for a key.
+// readTypedLine returns the first line of r that is not blank, without the CR or LF that ends it,
+// or as much of it as is already too long for a key.
 func readTypedLine(r io.Reader) (string, error) {
 	var line []byte
 	for b := bufio.NewReader(r); len(line) <= maxKeyBytes; {
@@ -175,37 +155,55 @@ func readTypedLine(r io.Reader) (string, error) {
 			line = nil
 		}
 	}
-	return "", errTooLarge
+	return string(line), nil
+}
+
+var cmdLogout = &command{
+	name:  "logout",
+	short: "remove the saved key",
+	help: `Removes the saved key from this machine. The key itself stays valid until it is
+revoked in Microtica's console.
+
+JSON: {"credentialsFile","removed"}; removed is false if no key was saved
+
+Example:
+  microtica logout --quiet
+`,
+	run: runLogout,
 }
 
 // runLogout removes the stored key, and says what still works: the key itself, until it is revoked,
 // and a key in a variable.
-func runLogout(_ context.Context, a *app) error {
+func runLogout(a *app) error {
 	path, err := a.credentialsPath(codeFileWrite)
 	if err != nil {
 		return err
 	}
-	removed, warnings, err := a.removeKey(path)
-	if err != nil {
-		a.warnAll(warnings)
-		return err
+	removed, warnings, failed := removeKey(path)
+	if failed == nil {
+		result := struct {
+			CredentialsFile string `json:"credentialsFile"`
+			Removed         bool   `json:"removed"`
+		}{path, removed}
+		err = a.print(marshal(result, a.key), func(w io.Writer) {
+			switch {
+			case a.quiet:
+			case removed:
+				fmt.Fprintf(w, "Removed the API key saved in %s\n", clean(path))
+			default:
+				fmt.Fprintf(w, "No API key was saved in %s\n", clean(path))
+			}
+		})
 	}
-	shown := a.shownPath(path)
-	err = a.print(newObject("credentialsFile", shown, "removed", removed), func(w io.Writer) {
-		switch {
-		case a.quiet:
-		case removed:
-			fmt.Fprintf(w, "Removed the API key saved in %s\n", clean(shown))
-		default:
-			fmt.Fprintf(w, "No API key was saved in %s\n", clean(shown))
-		}
-	})
 	if removed {
-		a.note("key.valid", "the key itself stays valid until it is revoked in Microtica's console")
+		a.tell("note", "key.valid",
+			"the key itself stays valid until it is revoked in Microtica's console")
 	}
-	a.warnAll(warnings)
-	if variable := a.keyFromEnvironment(); variable != "" {
-		a.warn("key.supplied", "%s is set and still supplies a key", variable)
+	for _, warning := range warnings {
+		a.tell("warning", "key.stored", "%s", warning)
 	}
-	return err
+	if variable := a.keyFromEnvironment(); failed == nil && variable != "" {
+		a.tell("warning", "key.supplied", "%s is set and still supplies a key", variable)
+	}
+	return cmp.Or(failed, err)
 }

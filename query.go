@@ -1,119 +1,131 @@
+//go:build !noquery
+
 package main
 
 import (
 	"fmt"
 	"io"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// This file is --query: JMESPath as https://jmespath.org/specification.html defines it, and no
-// more. An expression is compiled to one function before anything else happens. functions.go has
-// the built-in functions. The rest of the program uses only compileQuery and printer.
+// This is --query: JMESPath as https://jmespath.org/specification.html defines it, and no more. An
+// expression is compiled to one function before anything else happens. functions.go has the
+// built-in functions, value.go what they and the operators share.
 //
-// Parsing and evaluation panic with a badQuery; compileQuery and apply return it as an error.
+// Parsing and evaluation panic with a badQuery; compileQuery and the query return it as an error.
 
-const (
-	maxQueryTokens = 10000    // which also limits how deep expressions nest
-	maxQueryResult = 64 << 20 // bytes of JSON
-)
-
-// query is a compiled expression.
-type query struct {
-	text string
-	root evaluator
+// queryFlags are the flags that ask for a query.
+var queryFlags = []flagSpec{
+	{name: "query", value: "EXPR", about: "print a JMESPath expression's result over that JSON"},
+	{name: "raw", about: "with --query: strings without quotes, lists one element a line"},
 }
 
-// evaluator returns the value of an expression in which @ is current.
-type evaluator func(current any) any
+// helpQuery is the topic of help that explains them.
+var helpQuery = &command{
+	name:  "query",
+	short: "what --query and --raw print",
+	help: `--query EXPR prints the result of a JMESPath expression (https://jmespath.org)
+over the JSON that --json prints, as JSON. Every command takes it, and checks it
+before anything is read or sent. Errors are JSON only with --json.
 
-// compileQuery compiles an expression. The error is a *failure: query.function for an unknown
-// function or a wrong number of arguments, query.type for an expression that would fail on any
-// input, query.syntax for the rest.
-func compileQuery(text string) (q *query, err error) {
-	defer catch(text, &err)
-	p := &queryParser{tokens: scan(text)}
+The expression starts at that JSON: for a list write '[].id', not
+'projects[].id'. Put strings in single quotes, numbers in backticks, and names
+with other characters than letters, digits and _ in double quotes.
+
+  microtica project list --query "[?name=='shop'].id"
+  microtica project list --query '[].{id: id, name: name}'
+  microtica project list --query 'length(@)'
+  microtica whoami --query 'projectsVisible > ` + "`10`" + `'
+  microtica api projects/5f1c/details --query 'keys(entities)'
+
+--raw prints the result for a shell: a string, number, true or false alone on a
+line, without quotes; of a list one element a line; of a list of lists one row a
+line, with tabs between the cells, which are empty for null. An empty list
+prints nothing, and succeeds. Other nulls, objects and deeper lists are errors
+(exit status 2): null is what a query gives that finds nothing.
+
+  id=$(microtica project list --query "[?name=='shop'].id | [0]" --raw)
+
+  # The environments of all projects:
+  microtica project list --query '[].id' --raw | while read -r id; do
+    microtica env list --project "$id" --query '[].[id, name]' --raw
+  done
+`,
+}
+
+const (
+	maxQueryTokens = 10_000 // bounds how deep expressions nest, too
+	maxShownQuery  = 76     // characters of an expression that an error shows
+)
+
+// evaluator returns the value of an expression in which @ is v.
+type evaluator func(v jsonText) jsonText
+
+// compileQuery compiles an expression to a query that prints its result as JSON or, with raw, for a
+// shell. The error is a *failure: query.syntax; if the syntax is right, query.function for an
+// unknown function or a wrong number of arguments, and query.type for what is wrong whatever the
+// result is. Those of the query itself are query.type.
+func compileQuery(expression string, raw bool) (q query, err error) {
+	expression = strings.ToValidUTF8(expression, "\uFFFD")
+	defer catch(expression, &err)
+	p := &parser{tokens: scan(expression)}
 	root := p.expression(0)
 	if p.peek().kind != theEnd {
 		p.unexpected("")
 	}
-	return &query{text, root}, nil
-}
-
-// printer applies the query to v and returns a function that prints the result, as JSON or for a
-// shell. The error is a *failure with code query.type.
-func (q *query) printer(v any, raw bool) (func(io.Writer), error) {
-	write := writeJSON
-	result, err := q.apply(v)
-	if raw && err == nil {
-		write = writeRaw
-		err = write(io.Discard, result)
+	if p.wrong != nil {
+		panic(*p.wrong)
 	}
-	return func(w io.Writer) { write(w, result) }, err
+	return func(result jsonText) (write func(io.Writer), err error) {
+		defer catch(expression, &err)
+		value := root(result)
+		if !raw {
+			return func(w io.Writer) { writeJSON(w, value) }, nil
+		}
+		writeRaw(io.Discard, value) // fails before anything is printed
+		return func(w io.Writer) { writeRaw(w, value) }, nil
+	}, nil
 }
 
-// apply returns the query's result for v. The error is a *failure with code query.type.
-func (q *query) apply(v any) (result any, err error) {
-	defer catch(q.text, &err)
-	result = q.root(v)
-	writeJSON(&bounded{io.Discard, maxQueryResult + len("\n"), 0}, result)
-	return result, nil
-}
-
-// badQuery is what is wrong with an expression, at a byte offset.
+// badQuery is what is wrong with a query, and the byte offset in the expression.
 type badQuery struct {
 	at int
 	*failure
 }
 
-func tooLarge(at int) badQuery {
-	return badQuery{at, fail(codeQueryType, "the result is larger than %d MiB", maxQueryResult>>20)}
-}
-
-// bounded is a Writer that panics with tooLarge(at) once more than left bytes are written.
-type bounded struct {
-	io.Writer
-	left, at int
-}
-
-func (b *bounded) Write(data []byte) (int, error) {
-	if b.left -= len(data); b.left < 0 {
-		panic(tooLarge(b.at))
-	}
-	return b.Writer.Write(data)
-}
-
 // catch recovers from a panic with a badQuery and stores its failure in err. The failure shows the
-// expression and a caret, unless the expression is too long for a line or may hold a key.
-func catch(text string, err *error) {
-	const width = 76
-	switch thrown := recover().(type) {
-	case nil:
-	case badQuery:
-		f, line, before := thrown.failure, clean(text), text[:thrown.at]
-		f.message = "bad query: " + f.message
-		if looksLikeKey(text) || utf8.RuneCountInString(line) > width {
-			f.message += fmt.Sprintf(" at character %d", utf8.RuneCountInString(before)+1)
-		} else {
-			indent := utf8.RuneCountInString(clean(before))
-			f.detail = []string{line, strings.Repeat(" ", indent) + "^"}
-		}
-		*err = f
-	default:
+// expression and a caret, or the position in an expression that is no short line as it stands or
+// holds a key.
+func catch(expression string, err *error) {
+	thrown := recover()
+	if thrown == nil {
+		return
+	}
+	bad, expected := thrown.(badQuery)
+	if !expected {
 		panic(thrown)
 	}
+	place := utf8.RuneCountInString(expression[:bad.at])
+	bad.message = "bad query: " + bad.message
+	if utf8.RuneCountInString(expression) <= maxShownQuery &&
+		redact(clean(expression)) == expression {
+		bad.detail = []string{expression, strings.Repeat(" ", place) + "^"}
+	} else {
+		bad.message += fmt.Sprintf(" at character %d", place+1)
+	}
+	*err = bad.failure
 }
 
-// token is one token of an expression. Its kind is one of the constants below or, for a sign, the
-// sign itself, which may not be part of JMESPath.
+// token is a token of an expression. Its kind is one of the constants below or, for a sign, that
+// sign, which need not be one of JMESPath.
 type token struct {
-	kind    string
-	text    string // the name itself if it is one; a number or sign as in the expression
-	value   any    // of a string or a literal
-	at, end int    // byte offsets
+	kind  string
+	text  string
+	value jsonText // of a name, a string or a literal
+	at    int      // byte offset
 }
 
 const (
@@ -127,74 +139,76 @@ const (
 
 func (t token) isName() bool { return t.kind == aName || t.kind == aQuoted }
 
-const (
-	space     = " \t\r\n"
-	digits    = "0123456789"
-	nameBytes = digits + "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-)
-
 // scan splits an expression into tokens; the last one is theEnd.
-func scan(text string) []token {
-	skip := func(at int, bytes string) int {
-		return len(text) - len(strings.TrimLeft(text[at:], bytes))
+func scan(expression string) []token {
+	const (
+		digits  = "0123456789"
+		letters = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	)
+	past := func(i int, set string) int {
+		return len(expression) - len(strings.TrimLeft(expression[i:], set))
 	}
 	var tokens []token
-	for at := skip(0, space); at < len(text); at = skip(tokens[len(tokens)-1].end, space) {
-		if len(tokens) == maxQueryTokens {
-			panic(badQuery{at, fail(codeQuerySyntax, "more than %d tokens", maxQueryTokens)})
-		}
-		two, number, name := text[at:min(at+2, len(text))], skip(at+1, digits), skip(at, nameBytes)
-		_, size := utf8.DecodeRuneInString(text[at:])
-		kind, end := text[at:at+size], at+size
-		switch {
+	for i, end := 0, 0; i < len(expression); i = end {
+		_, size := utf8.DecodeRuneInString(expression[i:])
+		end = i + size
+		t := token{kind: expression[i:end], at: i}
+		two := expression[i:min(i+2, len(expression))]
+		switch sign := t.kind; {
+		case strings.Contains(" \t\r\n", sign):
+			continue
+		case strings.Contains("\"'`", sign):
+			t.kind, t.value, end = scanQuoted(expression, i)
+		case strings.Contains(letters, sign):
+			t.kind, end = aName, past(end, letters+digits)
+			t.value = quote(expression[i:end])
+		case strings.Contains(digits, sign), sign == "-" && past(end, digits) > end:
+			t.kind, end = aNumber, past(end, digits)
 		case powers[two] > 0:
-			kind, end = two, at+len(two)
-		case strings.Contains(digits, kind), kind == "-" && number > at+1:
-			kind, end = aNumber, number
-		case name > at:
-			kind, end = aName, name
+			t.kind, end = two, i+len(two)
 		}
-		t := token{kind: kind, text: text[at:end], at: at, end: end}
-		if strings.Contains("\"'`", kind) {
-			t = scanQuoted(text, at)
+		if len(tokens) == maxQueryTokens {
+			panic(badQuery{i, fail(codeQuerySyntax, "more than %d tokens", maxQueryTokens)})
 		}
+		t.text = expression[i:end]
 		tokens = append(tokens, t)
 	}
-	return append(tokens, token{kind: theEnd, at: len(text)})
+	return append(tokens, token{kind: theEnd, at: len(expression)})
 }
 
-// scanQuoted scans a name, a string or a literal.
-func scanQuoted(text string, at int) token {
-	delimiter := text[at : at+1]
-	kind := map[string]string{`"`: aQuoted, "'": aString, "`": aLiteral}[delimiter]
-	end := skipString(text, at)
-	if end == 0 {
-		panic(badQuery{at, fail(codeQuerySyntax, "unterminated %s", kind)})
-	}
-	content := strings.ReplaceAll(text[at+1:end-1], `\`+delimiter, delimiter)
-	if kind == aString {
-		return token{kind: kind, value: content, at: at, end: end}
-	}
-	if kind == aQuoted {
-		content = text[at:end]
-	}
-	value, err := parseJSON(content)
-	if err != nil {
-		f := fail(codeQuerySyntax, "a %s must be JSON", kind)
-		if kind == aLiteral && !strings.ContainsAny(content, `'"[{`) {
-			f.hint = useSingleQuotes
+// scanQuoted scans the quoted name, string or literal at expression[i].
+func scanQuoted(expression string, i int) (kind string, value jsonText, end int) {
+	delimiter := expression[i : i+1]
+	kind = map[string]string{`"`: aQuoted, "'": aString, "`": aLiteral}[delimiter]
+	for end = i + 1; end < len(expression) && expression[end] != delimiter[0]; end++ {
+		if expression[end] == '\\' {
+			end++
 		}
-		panic(badQuery{at, f})
 	}
-	name, _ := value.(string)
-	return token{kind, name, value, at, end}
+	if end >= len(expression) {
+		panic(badQuery{i, fail(codeQuerySyntax, "unterminated %s", kind)})
+	}
+	end++
+	text := expression[i:end]
+	if kind != aQuoted {
+		text = strings.ReplaceAll(text[1:len(text)-1], `\`+delimiter, delimiter)
+	}
+	if kind == aString {
+		return kind, quote(text), end
+	}
+	value, err := canonicalJSON(text, key{})
+	if err != nil {
+		panic(badQuery{i, fail(codeQuerySyntax, "a %s must be JSON", kind)})
+	}
+	return kind, value, end
 }
 
-// queryParser is a Pratt parser: each token that can follow an expression has a binding power, and
-// expression continues for as long as the next token's power is above its argument.
-type queryParser struct {
+// parser is a Pratt parser: each token that can follow an expression has a binding power, and
+// expression goes on for as long as the next token's power is above its argument.
+type parser struct {
 	tokens []token
-	place  int // index of the next token
+	place  int       // index of the next token
+	wrong  *badQuery // the first thing that is wrong besides the syntax
 }
 
 const (
@@ -212,15 +226,15 @@ var powers = map[string]int{
 	"[]": 9, "[?": 21, ".": 40, "[": 55,
 }
 
-func (p *queryParser) peek() token { return p.tokens[p.place] }
+func (p *parser) peek() token { return p.tokens[p.place] }
 
-func (p *queryParser) next() token {
+func (p *parser) next() token {
 	p.place++
 	return p.tokens[p.place-1]
 }
 
 // take skips the next token if it is of that kind, and reports whether it did.
-func (p *queryParser) take(kind string) bool {
+func (p *parser) take(kind string) bool {
 	if p.peek().kind != kind {
 		return false
 	}
@@ -228,62 +242,52 @@ func (p *queryParser) take(kind string) bool {
 	return true
 }
 
-func (p *queryParser) expect(sign string) {
+func (p *parser) expect(sign string) {
 	if !p.take(sign) {
 		p.unexpected(`"` + sign + `"`)
 	}
 }
 
+// note keeps what is wrong besides the syntax until the whole expression is parsed.
+func (p *parser) note(wrong badQuery) {
+	if p.wrong == nil {
+		p.wrong = &wrong
+	}
+}
+
 // unexpected fails at the next token; want is what the grammar expects there, "" for an expression.
-// It adds a hint if the token looks like a habit from another language.
-func (p *queryParser) unexpected(want string) {
-	around := slices.Concat([]token{{}, {}}, p.tokens, []token{{}})[p.place:]
-	operator, previous, t, following := around[0], around[1], around[2], around[3]
-	found := t.kind // without the text of a name or string, which may be a key
-	if !strings.Contains(nameBytes, found[:1]) {
-		found = `"` + found + `"`
+func (p *parser) unexpected(want string) {
+	t, following := p.peek(), p.tokens[min(p.place+1, len(p.tokens)-1)]
+	found := t.kind
+	if t.text == t.kind && !t.isName() { // it is a sign
+		found = `"` + t.kind + `"`
 	}
 	f := fail(codeQuerySyntax, "unexpected %s", found)
 	if want != "" {
 		f.message += ", want " + want
 	}
-	compared := powers[operator.kind] == powerOfComparison // with previous
-	minus := t.kind == "-" || t.kind == aNumber && t.text[0] == '-'
-	word := t.kind == aName
-	for _, habit := range []struct {
-		found bool
-		hint  string
-	}{
-		{want == `":"`, "give each value a name, as in {id: id, name: name}"},
-		{t.kind == "=", "use == to compare"},
-		{t.kind == "$", "leave out $: an expression begins at the result itself"},
-		{t.kind == "." && want == "", "leave out the leading dot"},
-		{word && strings.EqualFold(t.text, "and"), "use && for and"},
-		{word && strings.EqualFold(t.text, "or"), "use || for or"},
-		{previous.kind == aName && strings.EqualFold(previous.text, "not"), "use ! for not"},
-		{previous.kind == "[" && want == "a number" && t.isName(),
-			`put a dot before "[", as in [*].[id, name]`},
-		{compared && (word || minus), useSingleQuotes},
-		{t.kind == aNumber && following.kind == aName && following.at == t.end, useSingleQuotes},
-		{minus && previous.kind == aName && previous.end == t.at,
-			`put a name that holds "-" between double quotes`},
-		{t.kind == aNumber && want == "", "put numbers between backticks, as in `10`"},
-		{t.kind == "&", "use && for and; & is for arguments, as in sort_by(@, &name)"},
-	} {
-		if habit.found && f.hint == "" {
-			f.hint = habit.hint
-		}
+	afterComparison := p.place >= 2 && powers[p.tokens[p.place-2].kind] == powerOfComparison
+	switch {
+	case t.kind == "=":
+		f.withHint("use == to compare")
+	case want == `":"`:
+		f.withHint("give each value a name, as in {id: id, name: name}")
+	case t.kind == aName && (strings.EqualFold(t.text, "and") || strings.EqualFold(t.text, "or")):
+		f.withHint("use && for and, || for or") // not single quotes
+	case afterComparison && (t.kind == aName || strings.HasPrefix(t.text, "-")), // my-shop
+		t.kind == aNumber && following.kind == aName && following.at == t.at+len(t.text): // 5f1c
+		f.withHint("put text between single quotes, as in 'shop'")
+	case t.kind == aNumber && want == "":
+		f.withHint("put numbers between backticks, as in `10`")
 	}
 	panic(badQuery{t.at, f})
 }
 
-const useSingleQuotes = "put text between single quotes, as in 'shop'"
-
 // expression parses as much as binds more tightly than above.
-func (p *queryParser) expression(above int) evaluator { return p.rest(p.prefix(), above) }
+func (p *parser) expression(above int) evaluator { return p.rest(p.prefix(), above) }
 
 // rest parses as much after left as binds more tightly than above.
-func (p *queryParser) rest(left evaluator, above int) evaluator {
+func (p *parser) rest(left evaluator, above int) evaluator {
 	for powers[p.peek().kind] > above {
 		left = p.infix(left)
 	}
@@ -291,35 +295,35 @@ func (p *queryParser) rest(left evaluator, above int) evaluator {
 }
 
 // prefix parses what an expression can begin with.
-func (p *queryParser) prefix() evaluator {
+func (p *parser) prefix() evaluator {
 	t := p.next()
 	switch t.kind {
 	case aName, aQuoted:
 		if t.kind == aName && p.take("(") {
 			return p.call(t)
 		}
-		return func(v any) any { return field(v, t.text) }
+		return func(v jsonText) jsonText { return field(v, t.value) }
 	case aString, aLiteral:
-		return func(any) any { return t.value }
+		return func(jsonText) jsonText { return t.value }
 	case "@":
 		return itself
 	case "*":
-		return project(valuesOf, elements, p.restOfProjection(powerOfProjection))
+		return project(itself, "object", valuesIn, p.restOfProjection(powerOfProjection))
 	case "!":
 		operand := p.expression(powerOfNot)
-		return func(v any) any { return !truthy(operand(v)) }
+		return func(v jsonText) jsonText { return boolean(!truthy(operand(v))) }
 	case "(":
 		inner := p.expression(0)
 		p.expect(")")
 		return inner
 	case "{":
-		return p.multiSelect("}")
+		return p.hash()
 	case "[":
 		kind := p.peek().kind
 		if kind == aNumber || kind == ":" || kind == "*" && p.tokens[p.place+1].kind == "]" {
 			return p.bracket(itself)
 		}
-		return p.multiSelect("]")
+		return p.list()
 	}
 	p.place--
 	if t.kind != "[]" && t.kind != "[?" {
@@ -329,109 +333,106 @@ func (p *queryParser) prefix() evaluator {
 }
 
 // infix parses what can follow an expression.
-func (p *queryParser) infix(left evaluator) evaluator {
+func (p *parser) infix(left evaluator) evaluator {
 	t := p.next()
+	power := powers[t.kind]
 	switch t.kind {
 	case ".":
-		return chain(left, p.afterDot(powers["."]))
+		return chain(left, p.afterDot(power))
 	case "|":
-		return chain(left, p.expression(powers["|"]))
+		return chain(left, p.expression(power))
 	case "||", "&&":
-		right := p.expression(powers[t.kind])
-		return func(v any) any {
+		right := p.expression(power)
+		return func(v jsonText) jsonText {
 			if value := left(v); truthy(value) == (t.kind == "||") {
 				return value
 			}
 			return right(v)
 		}
 	case "[]":
-		return project(left, flattened, p.restOfProjection(powers["[]"]))
+		return project(left, "array", flattened, p.restOfProjection(power))
 	case "[?":
 		condition := p.expression(0)
 		p.expect("]")
-		rest := p.restOfProjection(powers["[?"])
-		return project(left, elements, func(v any) any {
+		rest := p.restOfProjection(power)
+		return project(left, "array", valuesIn, func(v jsonText) jsonText {
 			if !truthy(condition(v)) {
-				return nil
+				return null
 			}
 			return rest(v)
 		})
 	case "[":
 		return p.bracket(left)
 	}
-	right := p.expression(powers[t.kind])
-	return func(v any) any { return compared(left(v), t.kind, right(v)) }
+	right := p.expression(power)
+	return func(v jsonText) jsonText { return compared(left(v), t.kind, right(v)) }
 }
 
-var itself evaluator = func(v any) any { return v }
+func itself(v jsonText) jsonText { return v }
 
 func chain(left, right evaluator) evaluator {
-	return func(v any) any { return right(left(v)) }
+	return func(v jsonText) jsonText { return right(left(v)) }
 }
 
 // afterDot parses what can follow a dot: a name, a function, *, a list or a hash.
-func (p *queryParser) afterDot(above int) evaluator {
+func (p *parser) afterDot(above int) evaluator {
 	switch t := p.peek(); {
 	case t.isName() || t.kind == "*":
 		return p.expression(above)
 	case p.take("["):
-		return p.multiSelect("]")
+		return p.list()
 	case p.take("{"):
-		return p.multiSelect("}")
+		return p.hash()
 	}
 	p.unexpected("a name")
 	return nil
 }
 
-// project returns the evaluator of a projection: an array of the results of rest for each item of
-// left's value, without nulls. If that value is not an array, the projection is null.
-func project(left evaluator, items func(any) iter.Seq[any], rest evaluator) evaluator {
-	return func(v any) any {
+// project returns the evaluator of a projection: an array of the results of rest for each of the
+// items in left's value, without nulls. Of a value of another kind the projection is null.
+func project(left evaluator, kind string, items func(jsonText) []jsonText,
+	rest evaluator) evaluator {
+	return func(v jsonText) jsonText {
 		source := left(v)
-		if typeOf(source) != "array" {
-			return nil
+		if kindOf(source) != kind {
+			return null
 		}
-		var results []any
-		for item := range items(source) {
-			if result := rest(item); result != nil {
+		var results []jsonText
+		for _, item := range items(source) {
+			if result := rest(item); result != null {
 				results = append(results, result)
 			}
 		}
-		return results
+		return joined("[]", results)
 	}
 }
 
 // restOfProjection parses what applies to each item: as much as binds more tightly than above.
-func (p *queryParser) restOfProjection(above int) evaluator {
+func (p *parser) restOfProjection(above int) evaluator {
 	if p.take(".") {
 		return p.afterDot(above)
 	}
-	left := itself
+	left := evaluator(itself)
 	if p.peek().kind == "[?" { // whatever above is
 		left = p.infix(itself)
 	}
 	return p.rest(left, above)
 }
 
-// flattened yields the elements of an array, except that it replaces each nested array with its
-// elements.
-func flattened(v any) iter.Seq[any] {
-	return func(yield func(any) bool) {
-		for outer := range elements(v) {
-			for inner := range elements(asArray(outer)) {
-				if !yield(inner) {
-					return
-				}
-			}
-		}
+// flattened returns the elements of an array, but in place of each array those that it has.
+func flattened(v jsonText) []jsonText {
+	flat := make([]jsonText, 0, count(v))
+	for _, element := range v.parts() {
+		flat = append(flat, asList(element)...)
 	}
+	return flat
 }
 
 // bracket parses the rest of left[number], left[start:stop:step] or left[*].
-func (p *queryParser) bracket(left evaluator) evaluator {
+func (p *parser) bracket(left evaluator) evaluator {
 	if p.take("*") {
 		p.expect("]")
-		return project(left, elements, p.restOfProjection(powerOfProjection))
+		return project(left, "array", valuesIn, p.restOfProjection(powerOfProjection))
 	}
 	start := p.number()
 	if !p.take(":") {
@@ -439,7 +440,7 @@ func (p *queryParser) bracket(left evaluator) evaluator {
 			p.unexpected("a number")
 		}
 		p.expect("]")
-		return func(v any) any { return elementAt(left(v), *start) }
+		return func(v jsonText) jsonText { return elementAt(left(v), *start) }
 	}
 	stop, step := p.number(), 1
 	if p.take(":") {
@@ -448,17 +449,17 @@ func (p *queryParser) bracket(left evaluator) evaluator {
 			step = *n
 		}
 		if step == 0 {
-			panic(badQuery{at, fail(codeQueryType, "the step of a slice cannot be 0")})
+			p.note(badQuery{at, fail(codeQueryType, "the step of a slice cannot be 0")})
 		}
 	}
 	p.expect("]")
-	slice := func(v any) iter.Seq[any] { return slices.Values(sliced(v, start, stop, step)) }
-	return project(left, slice, p.restOfProjection(powerOfProjection))
+	slice := func(v jsonText) []jsonText { return sliced(valuesIn(v), start, stop, step) }
+	return project(left, "array", slice, p.restOfProjection(powerOfProjection))
 }
 
 // number takes the next token if it is a number, and returns its value, or the closest one of 31
 // bits, which is still beyond any list. It returns nil if the token is not a number.
-func (p *queryParser) number() *int {
+func (p *parser) number() *int {
 	digits := p.peek().text
 	if !p.take(aNumber) {
 		return nil
@@ -468,28 +469,28 @@ func (p *queryParser) number() *int {
 	return &n
 }
 
-// elementAt returns element n of an array, counted from the end if n is negative; nil if there is
+// elementAt returns element n of an array, counted from the end if n is negative; null if there is
 // none.
-func elementAt(v any, n int) any {
+func elementAt(v jsonText, n int) jsonText {
+	if kindOf(v) != "array" {
+		return null
+	}
+	elements := valuesIn(v)
 	if n < 0 {
-		n += length(v)
+		n += len(elements)
 	}
-	for element := range elements(v) {
-		if n == 0 {
-			return element
-		}
-		n--
+	if n < 0 || n >= len(elements) {
+		return null
 	}
-	return nil
+	return elements[n]
 }
 
-// sliced returns every step-th element of an array from start up to but not including stop. start
-// and stop may be nil; negative numbers count from the end.
-func sliced(v any, start, stop *int, step int) []any {
-	list := slices.Collect(elements(v))
-	first, end := 0, len(list)
+// sliced returns every step-th element from start up to but not including stop. start and stop may
+// be nil; negative numbers count from the end.
+func sliced(elements []jsonText, start, stop *int, step int) []jsonText {
+	first, end := 0, len(elements)
 	if step < 0 {
-		first, end = len(list)-1, -1
+		first, end = len(elements)-1, -1
 	}
 	place := func(n *int, otherwise int) int {
 		if n == nil {
@@ -497,61 +498,48 @@ func sliced(v any, start, stop *int, step int) []any {
 		}
 		i := *n
 		if i < 0 {
-			i += len(list)
+			i += len(elements)
 		}
 		return max(min(first, end), min(i, max(first, end)))
 	}
-	var found []any
+	var found []jsonText
 	i, last := place(start, first), place(stop, end)
 	for ; i != last && (i < last) == (step > 0); i += step {
-		found = append(found, list[i])
+		found = append(found, elements[i])
 	}
 	return found
 }
 
-// multiSelect parses the rest of [a, b] or {a: b, c: d}, up to the closing bracket.
-func (p *queryParser) multiSelect(closing string) evaluator {
-	var names []string // of an object
-	var items []any
-	p.commaList(closing, func() {
-		if closing == "}" {
-			name := p.peek()
-			if !name.isName() {
-				p.unexpected("a name")
-			}
-			p.place++
-			p.expect(":")
-			names = append(names, name.text)
-		}
-		items = append(items, p.expression(0))
-	})
-	o := &object{names, items}
-	if closing == "}" {
-		o = merged(o) // without duplicate names
-	}
-	return func(v any) any {
-		if v == nil {
-			return nil
-		}
-		values := evaluateAll(o.values, v)
-		if closing == "]" {
-			return values
-		}
-		return &object{o.names, values}
-	}
+// list parses the rest of [a, b].
+func (p *parser) list() evaluator {
+	var items []evaluator
+	p.commaList("]", func() { items = append(items, p.expression(0)) })
+	return multiSelect("[]", make([]jsonText, len(items)), items)
 }
 
-// evaluateAll returns the values of evaluators.
-func evaluateAll(evaluators []any, v any) []any {
-	values := make([]any, len(evaluators))
-	for i, each := range evaluators {
-		values[i] = each.(evaluator)(v)
-	}
-	return values
+// hash parses the rest of {a: b, c: d}. Of equal names the last one counts.
+func (p *parser) hash() evaluator {
+	var names []jsonText
+	var items []evaluator
+	p.commaList("}", func() {
+		t := p.peek()
+		if !t.isName() {
+			p.unexpected("a name")
+		}
+		p.place++
+		p.expect(":")
+		name, item := t.value+":", p.expression(0)
+		if i := slices.Index(names, name); i >= 0 {
+			items[i] = item
+			return
+		}
+		names, items = append(names, name), append(items, item)
+	})
+	return multiSelect("{}", names, items)
 }
 
 // commaList parses one or more items, separated by commas, and the closing token.
-func (p *queryParser) commaList(closing string, item func()) {
+func (p *parser) commaList(closing string, item func()) {
 	item()
 	for p.take(",") {
 		item()
@@ -559,47 +547,54 @@ func (p *queryParser) commaList(closing string, item func()) {
 	p.expect(closing)
 }
 
+// multiSelect returns the evaluator of a list or a hash; before has what stands before each value.
+func multiSelect(brackets string, before []jsonText, items []evaluator) evaluator {
+	return func(v jsonText) jsonText {
+		if v == null {
+			return null
+		}
+		parts := make([]jsonText, len(items))
+		for i, item := range items {
+			parts[i] = before[i] + item(v)
+		}
+		return joined(brackets, parts)
+	}
+}
+
 // compared returns the value of x == y and the like. Ordering anything but numbers gives null.
-func compared(x any, sign string, y any) any {
+func compared(x jsonText, sign string, y jsonText) jsonText {
 	switch {
 	case sign == "==" || sign == "!=":
-		return equal(x, y) == (sign == "==")
-	case typeOf(x) != "number" || typeOf(y) != "number":
-		return nil
+		return boolean(equal(x, y) == (sign == "=="))
+	case kindOf(x) != "number" || kindOf(y) != "number":
+		return null
 	}
 	order := "<=>"[compare(x, y)+1]
-	return strings.IndexByte(sign, order) >= 0 // <= holds for < and for =
+	return boolean(strings.IndexByte(sign, order) >= 0) // <= holds for < and for =
 }
 
 // writeRaw writes a query's result for a shell: a scalar on a line of its own, a list as one line
-// per element, a list of lists as rows of cells separated by tabs. Anything else, including null,
-// is an error (query.type), so that a script does not continue with nothing.
-func writeRaw(w io.Writer, value any) error {
-	if value == nil {
-		return fail(codeQueryType, "the query found nothing").
-			withHint("compare the expression with the output of --json")
-	}
-	for line := range elements(asArray(value)) {
-		separator := ""
-		for cell := range elements(asArray(line)) {
-			io.WriteString(w, separator)
-			separator = "\t"
-			switch cell := cell.(type) {
-			case string:
-				writeClean(w, cell)
-			case number, bool:
-				fmt.Fprint(w, cell)
-			case nil: // a row keeps its columns
-				if line == nil {
-					return fail(codeQueryType, "--raw cannot print null in a list").
-						withHint("filter it out, for example with [?@]")
-				}
-			default:
-				return fail(codeQueryType, "--raw cannot print an %s here", typeOf(cell)).
-					withHint("select its fields, for example with [id, name]")
+// an element, a list of lists as rows of cells separated by tabs. It fails for anything else, and
+// for null, so that a script does not go on with nothing.
+func writeRaw(w io.Writer, result jsonText) {
+	for _, line := range asList(result) {
+		for i, cell := range asList(line) {
+			if i > 0 {
+				io.WriteString(w, "\t")
+			}
+			switch kind := kindOf(cell); {
+			case kind == "string":
+				writeEscaped(w, textOf(cell), escapeInText)
+			case kind == "number", kind == "boolean":
+				io.WriteString(w, string(cell))
+			case line == null:
+				panic(badQuery{0, fail(codeQueryType,
+					"it found nothing, and --raw cannot print null")})
+			case kind != "null": // which is an empty cell
+				panic(badQuery{0, fail(codeQueryType, "--raw cannot print an %s", kind).
+					withHint("select its fields, for example with [id, name]")})
 			}
 		}
 		io.WriteString(w, "\n")
 	}
-	return nil
 }

@@ -1,57 +1,66 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 )
 
-// runWhoami reports whether the key works and how many projects it can see. The report is printed
-// whatever the API says; an error follows it.
-func runWhoami(ctx context.Context, a *app) error {
+var cmdWhoami = &command{
+	name:  "whoami",
+	short: "check whether the key works",
+	help: `Asks the API whether the key works, and reports which key it is, whether the API
+was reached, and how many projects the key can see, whatever the API answers.
+The exit status is 0 only if the key works.
+
+JSON: {"via","apiKeyPrefix","source","apiUrl","apiReachable","keyAccepted",
+"projectsVisible"}; source is a variable or a file; what is unknown is null
+
+Examples:
+  microtica whoami
+  MICROTICA_TOKEN_FILE=key.txt microtica whoami --json
+`,
+	run: runWhoami,
+}
+
+// runWhoami reports whether the key works. An error follows the report.
+func runWhoami(a *app) error {
 	c, err := a.newClient()
 	if err != nil {
 		return err
 	}
-	check := c.tryKey(ctx)
-	if isInterrupted(check.err) {
-		return check.err
-	}
-	var accepted, visible any // unknown
-	switch check.verdict {
-	case keyAccepted, keyLimited:
-		accepted, visible = true, number(strconv.Itoa(check.projects))
-	case keyRejected:
-		accepted = false
-	}
+	check := c.tryKey()
+	report := struct {
+		Via             string `json:"via"`
+		APIKeyPrefix    string `json:"apiKeyPrefix"`
+		Source          string `json:"source"`
+		APIURL          string `json:"apiUrl"`
+		APIReachable    bool   `json:"apiReachable"`
+		KeyAccepted     *bool  `json:"keyAccepted"`
+		ProjectsVisible *int   `json:"projectsVisible"`
+	}{Via: "apikey", APIKeyPrefix: c.key.String(), Source: c.source, APIURL: c.base.String()}
 	// Success, and the errors that only an answer of the API itself can be.
-	reached := slices.Contains([]*code{nil, codeAuthRejected, codeAPIForbidden, codeAPIRefused,
-		codeAPIRateLimited, codeAPIServer}, codeOf(check.err))
-	report := newObject(
-		"via", "apikey", // this program knows no other way
-		"apiKeyPrefix", c.key.String(),
-		"source", c.source,
-		"apiUrl", c.base.String(),
-		"apiReachable", reached,
-		"keyAccepted", accepted,
-		"projectsVisible", visible,
-	)
-	err = a.print(report, func(w io.Writer) {
-		if visible == nil {
-			visible = "unknown"
+	report.APIReachable = slices.Contains([]*code{nil, codeAuthRejected, codeAPIForbidden,
+		codeAPIRefused, codeAPIRateLimited, codeAPIServer}, codeOf(check.err))
+	visible := "unknown"
+	if check.verdict != keyUnknown {
+		accepted := check.verdict != keyRejected
+		report.KeyAccepted = &accepted
+		if accepted {
+			report.ProjectsVisible = &check.projects
+			visible = fmt.Sprint(check.projects)
 		}
-		fmt.Fprintf(w, "%-20s%s\n", "via:", "apikey")
-		fmt.Fprintf(w, "%-20s%v\n", "api key prefix:", c.key)
-		fmt.Fprintf(w, "%-20s%v\n", "api reachable:", reached)
-		fmt.Fprintf(w, "%-20s%v\n", "projects visible:", visible)
+	}
+	err = a.print(marshal(report, a.key), func(w io.Writer) {
+		fmt.Fprintf(w, "via:                %s\napi key prefix:     %s\n"+
+			"api reachable:      %t\nprojects visible:   %s\n",
+			report.Via, report.APIKeyPrefix, report.APIReachable, visible)
 	})
 	if err != nil {
 		return err
 	}
 	if check.verdict == keyLimited {
-		a.note("key.limited", "key %v has no project-wide read access", c.key)
+		a.tell("note", "key.limited", "key %v has no project-wide read access", c.key)
 	}
 	return check.err
 }
