@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -31,11 +31,8 @@ func runProjectList(a *app) error {
 	if err != nil {
 		return err
 	}
-	type project struct{ ID, Name text }
-	header := []string{"ID", "NAME"}
-	return printList(a, list, "the key can see no projects", header, func(p *project) []string {
-		return []string{string(p.ID), string(p.Name)}
-	})
+	return a.printList(list, "the key can see no projects",
+		[]string{"ID", "NAME"}, []string{"id", "name"})
 }
 
 var cmdEnvList = &command{
@@ -68,15 +65,9 @@ func runEnvList(a *app) error {
 	if err != nil {
 		return err
 	}
-	type environment struct {
-		ID, Name, Status text
-		LastDeployed     moment
-	}
-	header := []string{"ID", "NAME", "STATUS", "LAST DEPLOYED (UTC)"}
-	const empty = "the project has no environments"
-	return printList(a, list, empty, header, func(e *environment) []string {
-		return []string{string(e.ID), string(e.Name), string(e.Status), string(e.LastDeployed)}
-	})
+	return a.printList(list, "the project has no environments",
+		[]string{"ID", "NAME", "STATUS", "LAST DEPLOYED (UTC)"},
+		[]string{"id", "name", "status", "lastDeployed"})
 }
 
 // projectID returns the project to use. It fails (usage.project) if there is none, or if it cannot
@@ -97,40 +88,14 @@ func (a *app) projectID() (string, error) {
 		withHint("run 'microtica project list' to see the projects' ids")
 }
 
-// moment is when an environment was last deployed, in UTC to the minute; "" if that is 0, not a
-// number, or outside the years 0 to 9999. The API sends a number, which is assumed to be
-// milliseconds since 1970.
-type moment string
-
-func (m *moment) UnmarshalJSON(b []byte) error {
-	const first, end = -62_167_219_200_000, 253_402_300_800_000
-	var ms float64
-	*m = ""
-	if err := json.Unmarshal(b, &ms); err == nil && ms != 0 && first <= ms && ms < end {
-		*m = moment(time.UnixMilli(int64(math.Floor(ms))).UTC().Format("2006-01-02 15:04"))
-	}
-	return nil
-}
-
-// text is a string in an answer; "" if something else is there.
-type text string
-
-func (t *text) UnmarshalJSON(b []byte) error {
-	*t = ""
-	json.Unmarshal(b, (*string)(t)) // leaves it empty for another type
-	return nil
-}
-
-// printList prints an array of objects as JSON or as a table, with the note empty if it is empty.
-func printList[T any](a *app, list jsonText, empty string, header []string,
-	cells func(*T) []string) error {
+// printList prints an array of objects as JSON, or as a table of the members of those names, with
+// the note empty if there are none.
+func (a *app) printList(list jsonText, empty string, header, names []string) error {
 	err := a.print(list, func(w io.Writer) {
-		var elements []*T
-		json.Unmarshal([]byte(list), &elements) // cannot fail: T takes any object
 		writeTable(w, func(yield func([]string) bool) {
 			more := yield(header)
-			for i := 0; more && i < len(elements); i++ {
-				more = yield(cells(elements[i]))
+			for _, element := range list.parts() {
+				more = more && yield(cells(element, names))
 			}
 		})
 	})
@@ -138,4 +103,36 @@ func printList[T any](a *app, list jsonText, empty string, header []string,
 		a.tell("note", "list.empty", "%s", empty)
 	}
 	return err
+}
+
+// cells returns what a table shows of an object's members of those names: a string as it is, a time
+// in UTC to the minute, "" for anything else. As in encoding/json, names match in any case, and of
+// several the last one counts.
+func cells(object jsonText, names []string) []string {
+	row := make([]string, len(names))
+	for quoted, value := range object.parts() {
+		for i, name := range names {
+			switch {
+			case !strings.EqualFold(string(quoted[1:len(quoted)-1]), name):
+			case name == "lastDeployed":
+				row[i] = moment(string(value))
+			case value[0] == '"':
+				row[i] = unquote(string(value))
+			default:
+				row[i] = ""
+			}
+		}
+	}
+	return row
+}
+
+// moment returns when an environment was last deployed; "" if that is 0, not a number, or outside
+// the years 0 to 9999. The API sends a number, which is assumed to be milliseconds since 1970.
+func moment(number string) string {
+	const first, end = -62_167_219_200_000, 253_402_300_800_000
+	ms, err := strconv.ParseFloat(number, 64)
+	if err != nil || ms == 0 || ms < first || ms >= end {
+		return ""
+	}
+	return time.UnixMilli(int64(math.Floor(ms))).UTC().Format("2006-01-02 15:04")
 }
