@@ -85,21 +85,11 @@ func (c *client) list(array jsonText, what string) (jsonText, error) {
 	return array, nil
 }
 
-// verdict is what the API says about a key.
-type verdict int
-
-const (
-	keyUnknown  verdict = iota // the API does not say
-	keyAccepted                // the key works
-	keyLimited                 // the key works, but has no project-wide read access
-	keyRejected                // the key does not work
-)
-
-// keyCheck is the outcome of trying a key.
+// keyCheck is what the API says about a key.
 type keyCheck struct {
-	verdict  verdict
-	projects int   // how many the key can see; 0 unless it is accepted
-	err      error // why the key is rejected (auth.rejected) or nothing is known; else nil
+	projects int   // how many the key can see
+	limited  bool  // the key works, but has no project-wide read access
+	err      error // nil if the key works, auth.rejected if not; of any other nothing follows
 }
 
 // tryKey asks the API whether the key works. A working key without project-wide access also gets a
@@ -107,27 +97,24 @@ type keyCheck struct {
 // error is api.forbidden.
 func (c *client) tryKey() keyCheck {
 	list, err := c.projects()
-	check := keyCheck{verdict: keyAccepted, err: err}
+	check := keyCheck{err: err}
 	for range list.parts() {
 		check.projects++
 	}
-	if codeOf(err) == codeAPIForbidden {
-		check.verdict = keyLimited
-		_, check.err = c.get(request{path: "me", what: "the key's own record", own: true})
-	}
-	switch {
-	case check.err == nil:
+	if codeOf(err) != codeAPIForbidden {
 		return check
-	case codeOf(check.err) == codeAuthRejected:
-		return keyCheck{verdict: keyRejected, err: check.err}
-	case check.verdict == keyLimited:
-		f := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does "+
-			"not work at all: GET /projects was refused (HTTP 403), and GET /me failed: %v",
-			c.key, c.source, check.err).withHint("check the key in Microtica's console")
-		f.status = asFailure(err).status
-		return keyCheck{err: f}
 	}
-	return keyCheck{err: check.err}
+	_, err = c.get(request{path: "me", what: "the key's own record", own: true})
+	switch codeOf(err) {
+	case nil:
+		return keyCheck{limited: true}
+	case codeAuthRejected:
+		return keyCheck{err: err}
+	}
+	f := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does not work "+
+		"at all: GET /projects was refused (HTTP 403), and GET /me failed: %v", c.key, c.source, err)
+	f.status = asFailure(check.err).status
+	return keyCheck{err: f.withHint("check the key in Microtica's console")}
 }
 
 // statusFailure returns the failure for an answer to r whose status is not 2xx, and whose body is

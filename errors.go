@@ -118,21 +118,17 @@ func (a *app) say(kind string, f *failure) {
 		lines += "hint: " + clean(hint) + "\n"
 	}
 	if a.json {
-		type notice struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		}
-		var shown any = notice{f.code.name, message}
+		var shown any = map[string]string{"code": f.code.name, "message": message}
 		if kind == "error" {
 			shown = struct {
-				notice
+				Code       string `json:"code"`
+				Message    string `json:"message"`
 				Hint       string `json:"hint"`
 				HTTPStatus *int   `json:"httpStatus"`
 				RetryAfter *int   `json:"retryAfter"`
 				Retryable  bool   `json:"retryable"`
 				ExitCode   int    `json:"exitCode"`
-			}{notice{f.code.name, message}, hint, f.status, f.retryAfter, f.code.retryable,
-				f.code.exit}
+			}{f.code.name, message, hint, f.status, f.retryAfter, f.code.retryable, f.code.exit}
 		}
 		var b strings.Builder
 		writeJSON(&b, marshal(map[string]any{kind: shown}, key{}))

@@ -69,14 +69,14 @@ func runLogin(a *app) (err error) {
 		APIKeyPrefix    string `json:"apiKeyPrefix"`
 		CredentialsFile string `json:"credentialsFile"`
 		Verified        bool   `json:"verified"`
-	}{c.key.String(), path, check.verdict != keyUnknown}
+	}{c.key.String(), path, !a.noVerify && check.err == nil}
 	err = a.print(marshal(result, a.key), func(w io.Writer) {
 		if !a.quiet {
 			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(a.key.mask(path)))
 		}
 	})
 	// The rest is told even if the result could not be printed: the key is saved.
-	if check.verdict == keyLimited {
+	if check.limited {
 		a.tell("note", "key.limited", "key %v has no project-wide read access", c.key)
 	}
 	if unanswered { // --quiet does not hide that
@@ -186,12 +186,12 @@ func runLogout(a *app) error {
 			Removed         bool   `json:"removed"`
 		}{path, removed}
 		err = a.print(marshal(result, a.key), func(w io.Writer) {
-			switch {
-			case a.quiet:
-			case removed:
-				fmt.Fprintf(w, "Removed the API key saved in %s\n", clean(path))
-			default:
-				fmt.Fprintf(w, "No API key was saved in %s\n", clean(path))
+			said := "No API key was saved in"
+			if removed {
+				said = "Removed the API key saved in"
+			}
+			if !a.quiet {
+				fmt.Fprintln(w, said, clean(path))
 			}
 		})
 	}

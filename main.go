@@ -13,10 +13,6 @@
 //	microtica version                             print the version
 //	microtica help [COMMAND|TOPIC]                print help
 //
-// Every command takes --json, which prints the result, errors and notes as JSON; --query EXPR,
-// which prints the result of a JMESPath expression over that JSON, with --raw in a form that suits
-// a shell; --quiet, which prints no notes; and --project ID.
-//
 // The key comes from MICROTICA_TOKEN, else from the file that MICROTICA_TOKEN_FILE names, else from
 // ~/.microtica/credentials, where login saves it. 'microtica help environment' has all variables,
 // 'microtica help errors' the exit statuses.

@@ -51,17 +51,15 @@ func withoutPath(err error) error {
 	return err
 }
 
-// maxColumn is the greatest width of a column: one very long name must not pad every other row.
-const maxColumn = 60
-
 // writeTable writes rows, of which the first is the header, in columns two spaces apart; an empty
 // cell is shown as -. It goes through the rows twice, to measure and to write: keeping them, as
 // text/tabwriter does, takes many times the memory of a long list.
 func writeTable(w io.Writer, rows iter.Seq[[]string]) {
+	const widest = 60       // one very long name must not pad every other row
 	widths := map[int]int{} // by column
 	for row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], min(utf8.RuneCountInString(clean(cell)), maxColumn))
+			widths[i] = max(widths[i], min(utf8.RuneCountInString(clean(cell)), widest))
 		}
 	}
 	for row := range rows {

@@ -13,7 +13,7 @@ import (
 
 // This is --query: JMESPath as https://jmespath.org/specification.html defines it, and no more. An
 // expression is compiled to one function before anything else happens. functions.go has the
-// built-in functions, value.go what they and the operators share.
+// built-in functions, and what they and the operators share.
 //
 // Parsing and evaluation panic with a badQuery; compileQuery and the query return it as an error.
 

@@ -42,14 +42,13 @@ func runWhoami(a *app) error {
 	// Success, and the errors that only an answer of the API itself can be.
 	report.APIReachable = slices.Contains([]*code{nil, codeAuthRejected, codeAPIForbidden,
 		codeAPIRefused, codeAPIRateLimited, codeAPIServer}, codeOf(check.err))
-	visible := "unknown"
-	if check.verdict != keyUnknown {
-		accepted := check.verdict != keyRejected
+	visible, accepted := "unknown", check.err == nil
+	if accepted {
+		report.ProjectsVisible = &check.projects
+		visible = fmt.Sprint(check.projects)
+	}
+	if accepted || codeOf(check.err) == codeAuthRejected {
 		report.KeyAccepted = &accepted
-		if accepted {
-			report.ProjectsVisible = &check.projects
-			visible = fmt.Sprint(check.projects)
-		}
 	}
 	err = a.print(marshal(report, a.key), func(w io.Writer) {
 		fmt.Fprintf(w, "via:                %s\napi key prefix:     %s\n"+
@@ -59,7 +58,7 @@ func runWhoami(a *app) error {
 	if err != nil {
 		return err
 	}
-	if check.verdict == keyLimited {
+	if check.limited {
 		a.tell("note", "key.limited", "key %v has no project-wide read access", c.key)
 	}
 	return check.err
