@@ -112,7 +112,8 @@ func (c *client) tryKey() keyCheck {
 		return keyCheck{err: err}
 	}
 	f := fail(codeAPIForbidden, "key %v from %s has no project-wide read access, or does not work "+
-		"at all: GET /projects was refused (HTTP 403), and GET /me failed: %v", c.key, c.source, err)
+		"at all: GET /projects was refused (HTTP 403), and GET /me failed: %v",
+		c.key, c.source, err)
 	f.status = asFailure(check.err).status
 	return keyCheck{err: f.withHint("check the key in Microtica's console")}
 }

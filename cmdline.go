@@ -129,6 +129,9 @@ func checkFlags(args, words []string, c *command) error {
 		}
 		switch {
 		case f.name == "":
+			if c == cmdLogin { // it may be the key
+				dashed = "--…"
+			}
 			f := usageError(words, "unknown flag '"+dashed+"'")
 			if meant := closest(name, names); meant != "" {
 				f.withHint("did you mean --%s?", meant)

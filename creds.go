@@ -135,10 +135,10 @@ func readKeyFile(path string) (text string, info fs.FileInfo, err error) {
 	return text, info, withoutPath(err)
 }
 
-// readKeyText returns the text of r. Of one that is longer than a key and a line end it returns the
-// beginning and …, which no key holds, and does not read the rest.
+// readKeyText returns the text of r. Of a text that is longer than a key and a line end it returns
+// the beginning and …, which no key holds, and does not read the rest.
 func readKeyText(r io.Reader) (string, error) {
-	const most = maxKeyBytes + 2
+	const most = maxKeyBytes + 2 // CR and LF
 	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	if len(data) > most {
 		data = append(data, "…"...)
@@ -214,7 +214,7 @@ func checkDirectory(dir string) (hint string, wrong error) {
 	}
 	notOwner := errors.New("its directory belongs to another user")
 	switch user := os.Geteuid(); {
-	case err != nil:
+	case err != nil: // a link may lead nowhere
 		return "move " + dir + " away", err
 	case owner(info) != user && user == 0:
 		return "run 'microtica login' as that user", notOwner
@@ -226,11 +226,11 @@ func checkDirectory(dir string) (hint string, wrong error) {
 	return "", nil
 }
 
-// temporaryName is the form of a temporary file's name: this and 26 characters of rand.Text.
+// temporaryName matches the name of a temporary file, which ends with 26 characters of rand.Text.
 var temporaryName = ".credentials-" + strings.Repeat("[A-Z2-7]", 26)
 
-// replaceFile replaces the file at path with one that holds text. It writes text to a temporary
-// file once others cannot read that, and waits until it is on the disk.
+// replaceFile makes a temporary file, writes text to it once others cannot read it, waits until
+// that is on the disk, and renames the file to path.
 func replaceFile(path, text string) error {
 	temp := filepath.Join(filepath.Dir(path), ".credentials-"+rand.Text()[:26])
 	defer os.Remove(temp) // if it is still there; if this fails too, a later login removes it

@@ -112,9 +112,11 @@ func (c *client) get(r request) (jsonText, error) {
 func (c *client) send(r request) (jsonText, *failure) {
 	ctx, cancel := context.WithDeadline(context.Background(), c.deadline)
 	defer cancel()
-	target, _ := url.Parse(c.base.String() + "/" + r.path) // cannot fail: both are escaped
+	target := *c.base
+	target.RawPath, target.RawQuery, _ = strings.Cut(c.base.EscapedPath()+"/"+r.path, "?")
+	target.Path, _ = url.PathUnescape(target.RawPath) // cannot fail: both parts are escaped
 	agent := fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH)
-	req := (&http.Request{Method: http.MethodGet, URL: target, Host: target.Host,
+	req := (&http.Request{Method: http.MethodGet, URL: &target, Host: target.Host,
 		Header: http.Header{
 			"Accept":              {"application/json"},
 			"User-Agent":          {agent},
@@ -203,7 +205,7 @@ func (c *client) readBody(res *http.Response) (string, *failure) {
 
 // unreachable returns the failure for an error of RoundTrip. Unless connected, the error comes from
 // the proxy, and what that sends is not quoted.
-func (c *client) unreachable(err error, proxy *url.URL, connected bool) *failure {
+func (c *client) unreachable(err error, proxy *url.URL, connected bool) (f *failure) {
 	host := c.base.Host
 	if proxy != nil { // without its user name and password
 		host += " through the proxy " + proxy.Scheme + "://" + proxy.Host
@@ -220,7 +222,6 @@ func (c *client) unreachable(err error, proxy *url.URL, connected bool) *failure
 	if errors.As(err, &dns) {
 		why = c.quote(dns.Err)
 	}
-	var f *failure
 	switch {
 	case op.Op == "proxyconnect", op.Op == "socks connect", !connected && !isTimeout(err):
 		if dns == nil && !errors.As(err, new(syscall.Errno)) && codeOf(err) != codeNetworkProxy {

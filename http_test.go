@@ -99,7 +99,6 @@ func TestARequestHasWhatTheAPINeeds(t *testing.T) {
 		"http://[::ffff:127.0.0.1]:PORT":      "[::ffff:127.0.0.1] ",
 		"HTTP://LocalHost:PORT/V1":            "localhost /V1",
 		"http://127.0.0.1:PORT/a%2Fb/%C3%BC/": "127.0.0.1 /a%2Fb/%C3%BC",
-		"http://127.0.0.1:PORT/ü":             "127.0.0.1 /%C3%BC",
 	} {
 		s := onlyAt(t, strings.Replace(base, "PORT", port, 1))
 		s.want(result{"[]\n", "", 0}, "project", "list", "--json", "--quiet")
@@ -175,12 +174,6 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 	t.Parallel()
 	reply, success := fakeapi.Reply, result{projectTable, "", 0}
 	ok := reply(200, fakeapi.ProjectsBody)
-	reset := func(w http.ResponseWriter, _ *http.Request) {
-		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
-			conn.(*net.TCPConn).SetLinger(0)
-			conn.Close()
-		}
-	}
 	const busy = "the API failed (HTTP 500) (tried 2 times)"
 	for _, test := range []struct {
 		want    result
@@ -189,7 +182,6 @@ func TestATransientFailureIsRepeated(t *testing.T) {
 		{success, []http.HandlerFunc{reply(429, ""), ok}},
 		{success, []http.HandlerFunc{reply(502, ""), reply(504, "<html>"), ok}},
 		{success, []http.HandlerFunc{reply(503, ""), fakeapi.HangUp, ok}},
-		{success, []http.HandlerFunc{reset, reply(503, ""), ok}},
 		{wrong{"api.server", busy, "try again later", 500}.fails("", false),
 			[]http.HandlerFunc{reply(503, ""), reply(500, "")}},
 	} {
@@ -241,26 +233,38 @@ func slowly(wait time.Duration, h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// slowNotes is a stderr that takes its time for a note.
+type slowNotes struct{ text string }
+
+func (w *slowNotes) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("note")) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	w.text += string(p)
+	return len(p), nil
+}
+
 // TestASlowAnswerIsAnnouncedAtATerminal before the result, never after it.
 func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
-	const wait = 40 * time.Millisecond
-	api.Answer("/projects", slowly(wait, fakeapi.Reply(500, "")))
+	api.Answer("/projects", slowly(40*time.Millisecond, fakeapi.Reply(500, "")))
 	note := "note: waiting for an answer from " + api.Host() + ", 10 s more at most\n"
-	w := wrong{"api.server", "the API failed (HTTP 500)", "try again later", 500}
-	failed := w.fails("", false)
+	failed := wrong{"api.server", "the API failed (HTTP 500)", "try again later", 500}.
+		fails("", false)
+	s.onTerminal = true
 	s.want(failed, "project", "list")
 	s.patience = time.Millisecond
-	s.want(failed, "project", "list") // there is no terminal
-	s.onTerminal = true
 	s.want(result{"", note + failed.stderr, 6}, "project", "list")
-	for i := range 40 { // the answer comes when the note is due
-		s.patience = wait + time.Duration(i)*50*time.Microsecond
-		got, found := strings.CutSuffix(s.run("project", "list").stderr, failed.stderr)
-		if !found || got != "" && got != note {
-			t.Fatalf("the note comes at the wrong time: %q", got)
-		}
+	s.onTerminal = false
+	s.want(failed, "project", "list")
+
+	var stderr slowNotes
+	a := &app{stderr: &stderr, onTerminal: true, patience: time.Millisecond, timeLimit: s.timeLimit,
+		lookenv: func(name string) (string, bool) { return s.env[name], true }}
+	a.run([]string{"project", "list"})
+	if stderr.text != note+failed.stderr {
+		t.Errorf("where the answer comes during the note: %q", stderr.text)
 	}
 }
 
@@ -268,14 +272,13 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 func TestACommandHasOneLimit(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
-	busy := slowly(600*time.Millisecond, fakeapi.Reply(503, ""))
-	api.Answer("/projects", fakeapi.InTurn(busy, fakeapi.Silence))
+	api.Answer("/projects", slowly(600*time.Millisecond, fakeapi.Reply(403, "")))
+	api.Answer("/me", fakeapi.Silence)
 	s.timeLimit = 1400 * time.Millisecond
-	start, want := time.Now(), late(api.Host(), "1")
-	want.message += " (tried 2 times)"
-	s.want(want.fails("", false), "project", "list", "--quiet")
-	if took := time.Since(start); took > 1900*time.Millisecond {
-		t.Errorf("it took %v", took)
+	start, got := time.Now(), s.run("whoami")
+	took := time.Since(start).Round(time.Second / 2) // 2 s if each request had that limit
+	if !strings.Contains(got.stderr, late(api.Host(), "1").message) || took > 3*time.Second/2 {
+		t.Errorf("after %v: %s", took, got)
 	}
 }
 
@@ -339,7 +342,6 @@ func failingServers() map[string]failingServer {
 		"cut":               bad(okLine+"Content-Length: 3\r\n\r\n[]", cut),
 		"cut in the status": bad("HTT", cutHead),
 		"error cut":         bad("HTTP/1.1 401 No\r\nContent-Length: 30\r\n\r\n{}", cut),
-		"huge length":       bad(okLine+"Content-Length: 9223372036854775807\r\n\r\n[]", cut),
 		"malformed chunk":   bad(okLine+"Transfer-Encoding: chunked\r\n\r\nzz\r\n[]\r\n", cut),
 		"large body":        bad(okLine+"\r\n["+blanks(16<<20)+"]", large),
 		"large error":       bad("HTTP/1.1 500 No\r\n\r\n"+blanks(16<<20+1), large),
@@ -496,6 +498,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 		{op("dial", os.ErrDeadlineExceeded), late(host, "7")},
 		{context.DeadlineExceeded, late(host, "7")},
 		{errors.New("http: server closed idle connection"), ended(host)},
+		{op("read", syscall.ECONNRESET), ended(host)},
 		{fmt.Errorf("broken: %w", op("write", syscall.EPIPE)), ended(host)},
 		{op("local error", errors.New("tls: oh")), insecure(host, "tls: oh")},
 		{errors.New("anything else"), badAnswer(host, cutHead, 0)},

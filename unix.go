@@ -67,7 +67,9 @@ func hideInput(f any) error {
 	if inBackground(fd) {
 		return fail(codeUsage, "cannot prompt for the API key in the background")
 	}
-	signal.Ignore(syscall.SIGTTOU) // restoring must not stop the program if the shell is back
+	// Should the shell take the terminal back, reading must fail and restoring must not stop the
+	// program: a signal that comes with SIGCONT has to end it.
+	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	var found syscall.Termios
 	control(fd, getState, &found) // as isTerminal did
 	state := found
