@@ -60,7 +60,7 @@ func escapePath(text string) (string, error) {
 	case redact(plain) != plain:
 		wrong = "holds what looks like an API key"
 	case strings.Contains(path, "://"), strings.HasPrefix(relative, "/"):
-		wrong = "is a URL: leave out the base URL, which is MICROTICA_API_URL"
+		wrong = "is a URL: leave out the base URL"
 	case strings.ContainsFunc(plain, unicode.IsControl), strings.Contains(text, "#"),
 		strings.ContainsAny(plainPath, `\;`), slices.Contains(segments, "."),
 		slices.Contains(segments, ".."):

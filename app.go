@@ -36,8 +36,7 @@ type options struct {
 	query    query  // nil without --query
 }
 
-// query turns a command's result into what --query prints: a function that cannot fail. Its error
-// is a *failure.
+// query returns what prints the result of --query, and cannot fail. The error is a *failure.
 type query func(result jsonText) (write func(io.Writer), err error)
 
 // getenv returns the value of an environment variable, trimmed of white space; "" if it is not set.

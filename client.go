@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 )
 
 // This file knows Microtica's API: its endpoints, taken from Microtica's published SDK
@@ -16,17 +15,6 @@ const (
 	sourceFlag  = "--token"
 	sourceStdin = "stdin"
 )
-
-// client makes the requests of one command.
-type client struct {
-	app      *app
-	base     *url.URL
-	key      key
-	source   string        // where the key came from, for messages
-	limit    time.Duration // for all requests and waits together, from the first request on
-	retries  int           // how often a request may be made again
-	deadline time.Time     // set by the first request
-}
 
 // newClient returns a client for the base URL that the environment names and the key in use.
 func (a *app) newClient() (*client, error) {
@@ -39,13 +27,6 @@ func (a *app) newClient() (*client, error) {
 		return nil, err
 	}
 	return &client{app: a, base: base, key: k, source: source, limit: a.timeLimit, retries: 2}, nil
-}
-
-// request is a request to the API.
-type request struct {
-	path string // escaped, below the base URL, without a leading slash; with any query
-	what string // what is asked for, in messages: "the projects"
-	own  bool   // every working key gets it, so that a 403 is about the key
 }
 
 // projects returns the projects that the key can see: an array of objects (GET /projects).
@@ -89,7 +70,7 @@ func (c *client) list(array jsonText, what string) (jsonText, error) {
 type keyCheck struct {
 	projects int   // how many the key can see
 	limited  bool  // the key works, but has no project-wide read access
-	err      error // nil if the key works, auth.rejected if not; of any other nothing follows
+	err      error // nil if the key works, auth.rejected if not; any other says nothing of it
 }
 
 // tryKey asks the API whether the key works. A working key without project-wide access also gets a
@@ -140,7 +121,7 @@ func (c *client) statusFailure(r request, status int, location string, answer js
 			f.hint = "name a project: 'microtica env list --project ID'"
 		}
 	case status == 404 && (path == "projects" || !strings.HasPrefix(string(answer), "{")):
-		f = c.badResponse("there is no such path") // where the API has one, or answers in JSON
+		f = c.badResponse("there is no such path") // the API has /projects, and answers in objects
 	case status == 404:
 		f = fail(codeAPINotFound, "the API cannot find %s for key %v", r.what, c.key).
 			withHint("run 'microtica project list' to see the projects")
@@ -180,29 +161,4 @@ func (c *client) rejected() *failure {
 		return f.withHint("unset %s to use the saved key", c.source)
 	}
 	return f.withHint("%s a key that works; this one may be expired or revoked", hint)
-}
-
-// badResponse returns the failure for an answer that cannot be from the API.
-func (c *client) badResponse(format string, args ...any) *failure {
-	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host,
-		fmt.Sprintf(format, args...)).
-		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
-}
-
-// assumption ends a hint about where the API is, unless the user has said where.
-func (c *client) assumption() string {
-	if c.base.String() == defaultAPI {
-		return "; the default, " + defaultAPI + ", is an assumption"
-	}
-	return ""
-}
-
-// quote makes text from a server short enough for a message. The key is masked first: of one that
-// is cut in two, no part must show.
-func (c *client) quote(text string) string {
-	text = c.key.mask(text)
-	if short := fmt.Sprintf("%.300s", text); short != text {
-		return short + "…"
-	}
-	return text
 }

@@ -75,8 +75,8 @@ func hasPrefix(words, prefix []string) bool {
 	return len(words) >= len(prefix) && slices.Equal(words[:len(prefix)], prefix)
 }
 
-// split separates the words of a line from the values of its flags, by the flags' names; that of a
-// flag without one is "true". The later of two values counts. Wrong flags are left out.
+// split returns the words of a line, and the values of its flags by name, "true" for a flag that
+// takes none. Of two values the later counts; wrong flags are left out.
 func split(args []string) (words []string, values map[string]string) {
 	values = map[string]string{}
 	set := flag.NewFlagSet("", flag.ContinueOnError)
@@ -129,10 +129,11 @@ func checkFlags(args, words []string, c *command) error {
 		}
 		switch {
 		case f.name == "":
-			if c == cmdLogin { // it may be the key
-				dashed = "--…"
+			shown, _, _ := strings.Cut(dashed, "mic_") // of -tKEY
+			if c == cmdLogin {
+				shown = "--…" // it may be some other form of the key
 			}
-			f := usageError(words, "unknown flag '"+dashed+"'")
+			f := usageError(words, "unknown flag '"+shown+"'")
 			if meant := closest(name, names); meant != "" {
 				f.withHint("did you mean --%s?", meant)
 			}

@@ -92,7 +92,11 @@ func TestWrongLineNamesItsFirstErrorAndRunsNothing(t *testing.T) {
 		// Shaped like a key.
 		{testKey, "unknown command 'mic_d60bea1d_…", seeHelp},
 		{"whoami x=" + testKey, "unexpected argument 'x=mic_d60bea1d_…", usageWhoami},
-		{"--" + testKey + "=x whoami", "unknown flag '--mic_d60bea1d_…", usageWhoami},
+		{"--" + testKey + "=x whoami", "unknown flag '--'", usageWhoami},
+		{"whoami -k" + testKey, "unknown flag '-k'", usageWhoami},
+		{"login -k" + testKey, "unknown flag '--…'", usageLogin},
+		{"login --phunter2", "unknown flag '--…'", usageLogin},
+		{"login --no-verfy", "unknown flag '--…'", "did you mean --no-verify?"},
 		{"project list dynamic_web_x", "unexpected argument 'dynamic_web_x'", usageProject},
 		{"a\x1b[2J", "unknown command 'a\x1b[2J'", seeHelp},
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (a *app) storedKey() (k key, path string, err error) {
 			withHint("%s", hint)
 	case err != nil:
 		return k, path, fail(codeFileRead, "cannot read the saved API key in %s: %v", path, err).
-			withHint("set MICROTICA_TOKEN where the saved key cannot be read")
+			withHint("set MICROTICA_TOKEN instead")
 	}
 	const warning = "%s can be %s by others (mode %04o): run 'chmod %o %[1]s'"
 	if othersMay(info, 0o066) {
@@ -196,7 +197,7 @@ func saveKey(k key, path string) (warnings []string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return failed(err, "run 'microtica login' again once no logout is running")
 	} else if err != nil {
-		return failed(err, "set MICROTICA_TOKEN where nothing can be saved")
+		return failed(err, "set MICROTICA_TOKEN instead")
 	}
 	sync(dir)
 	if _, err := sweep(dir, time.Minute); err != nil {
@@ -219,7 +220,7 @@ func checkDirectory(dir string) (hint string, wrong error) {
 	case owner(info) != user && user == 0:
 		return "run 'microtica login' as that user", notOwner
 	case owner(info) != user:
-		return "run 'sudo chown -R $(id -u) " + dir + "'", notOwner
+		return "move " + dir + " away", notOwner
 	case othersMay(info, 0o022):
 		return "run 'chmod 700 " + dir + "'", errors.New("others may write to its directory")
 	}
@@ -242,7 +243,7 @@ func replaceFile(path, text string) error {
 	}
 	info, err := os.Stat(temp)
 	if err == nil && othersMay(info, 0o077) {
-		err = errors.New("others could read it: its file system keeps no modes")
+		err = errors.New("others could read it: its file system has no permissions")
 	}
 	if err == nil {
 		err = os.WriteFile(temp, []byte(text), 0o600)
@@ -276,10 +277,7 @@ func removeKey(path string) (removed bool, warnings []string, err error) {
 		warnings = append(warnings, "only a link was removed, not what it pointed to: "+target)
 	}
 	count, sweepErr := sweep(filepath.Dir(path), 0)
-	if err = notRemoved(path, err); err == nil {
-		err = sweepErr
-	}
-	return removed || count > 0, warnings, err
+	return removed || count > 0, warnings, cmp.Or(notRemoved(path, err), sweepErr)
 }
 
 // sweep removes the temporary files in dir that are older than age, all of them if that is 0, and
@@ -313,5 +311,5 @@ func notRemoved(what string, err error) error {
 		return nil
 	}
 	return fail(codeFileWrite, "cannot remove %s: %v", what, withoutPath(err)).
-		withHint("remove it by hand")
+		withHint("remove by hand what is left")
 }

@@ -94,10 +94,9 @@ func codeOf(err error) *code {
 	return asFailure(err).code
 }
 
-// tell prints a note or a warning, which is its kind, unless --quiet is set. Only login's warning
-// that it has not checked a key is told all the same.
+// tell prints a note or a warning (kind says which), unless --quiet is set.
 func (a *app) tell(kind, name, format string, args ...any) {
-	if !a.quiet || name == "key.unchecked" {
+	if !a.quiet {
 		a.say(kind, fail(&code{name: name}, format, args...))
 	}
 }

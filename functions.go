@@ -94,7 +94,7 @@ func (p *parser) call(name token) evaluator {
 	}
 }
 
-// argument is an argument in an expression; value fails unless it is of the type that is wanted.
+// argument is an argument in an expression; value panics if the result is of another type.
 type argument struct {
 	isReference bool // it is &expression
 	value       evaluator

@@ -121,9 +121,9 @@ whose name begins with MICROTICA_ is ignored.
                         is an assumption
   HTTPS_PROXY           the proxy, such as http://proxy.example:3128
   NO_PROXY              the hosts to reach without it, separated by commas
-  SSL_CERT_FILE         a file of CA certificates to trust instead of the
-  SSL_CERT_DIR          system's; a directory of such files (neither on macOS
-                        and Windows)
+  SSL_CERT_FILE         a file of CA certificates instead of the system's file
+  SSL_CERT_DIR          a directory of them instead of the system's; to trust
+                        only your own, set both (not on macOS and Windows)
 
 Example:
   MICROTICA_TOKEN_FILE=key.txt MICROTICA_PROJECT_ID=5f1c microtica env list
@@ -134,8 +134,8 @@ var helpErrors = &command{
 	name:  "errors",
 	short: "errors, exit statuses, retries",
 	help: `A command that fails says why on stderr, with a hint, and prints nothing to
-stdout; only whoami prints its report. With --json an error is one line, the
-last one of stderr, and a warning or a note is one, too:
+stdout, except that whoami prints its report. With --json an error is one line,
+the last one of stderr, and a warning or a note is one, too:
 
   {"error":{"code","message","hint","httpStatus","retryAfter","retryable",
   "exitCode"}}
@@ -155,7 +155,7 @@ Exit status and codes (* = retryable):
      network.proxy*, network.timeout*
   6  the API fails, or something else answers: api.rate_limited*, api.server*,
      api.redirect, api.bad_response
-A signal ends the program as any other: for the shell, 128 plus its number.
+A signal ends it like any other program: for the shell, 128 plus its number.
 
 Every command but login tries up to three times by itself. A loop that keeps
 trying, and whose status is that of its last try:
@@ -165,7 +165,7 @@ trying, and whose status is that of its last try:
     microtica project list --json >projects.json 2>error.json || status=$?
     grep -q '"retryable":true' error.json || break
     after=$(sed -n 's/.*"retryAfter":\([0-9]*\).*/\1/p' error.json)
-    sleep "${after:-10}"
+    [ "$try" = 5 ] || sleep "${after:-10}"
   done
   (exit "$status")
 `,

@@ -68,6 +68,24 @@ func (a *app) baseURL() (*url.URL, error) {
 	return base, nil
 }
 
+// client makes the requests of one command.
+type client struct {
+	app      *app
+	base     *url.URL
+	key      key
+	source   string        // where the key came from, for messages
+	limit    time.Duration // for all requests and waits together, from the first request on
+	retries  int           // how often a request may be made again
+	deadline time.Time     // set by the first request
+}
+
+// request is a request to the API.
+type request struct {
+	path string // escaped, below the base URL, without a leading slash; with any query
+	what string // what is asked for, in messages: "the projects"
+	own  bool   // every working key gets it, so that a 403 is about the key
+}
+
 // get returns the JSON of a 2xx answer to r. What may succeed in a moment is tried again, with a
 // note before each wait.
 func (c *client) get(r request) (jsonText, error) {
@@ -85,7 +103,7 @@ func (c *client) get(r request) (jsonText, error) {
 		})
 		answer, f := c.send(r)
 		if !slow.Stop() {
-			<-noted // nothing else is printed before
+			<-noted // let the note be printed first
 		}
 		if f == nil {
 			return answer, nil
@@ -162,7 +180,7 @@ func (c *client) send(r request) (jsonText, *failure) {
 }
 
 // transport returns a transport for one request, through proxy unless that is nil. It sets
-// connected once no proxy is left that could fail, as far as that can be told.
+// connected once a proxy has let it through: at once without one or with SOCKS, which does not tell.
 func transport(proxy *url.URL, connected *atomic.Bool) *http.Transport {
 	connected.Store(proxy == nil || strings.HasPrefix(proxy.Scheme, "socks"))
 	return &http.Transport{
@@ -237,7 +255,8 @@ func (c *client) unreachable(err error, proxy *url.URL, connected bool) (f *fail
 	case isTimeout(err):
 		return c.timedOut(host)
 	case errors.Is(err, io.EOF), op.Op == "read", op.Op == "write",
-		strings.HasSuffix(err.Error(), "server closed idle connection"): // before it was asked
+		// net/http's untyped error for a close before the request was written
+		strings.HasSuffix(err.Error(), "server closed idle connection"):
 		f = fail(codeNetworkConnect, "the connection to %s ended without an answer", host)
 		f.transient = true
 	case op.Op == "dial":
@@ -272,4 +291,29 @@ func (c *client) timedOut(host string) *failure {
 	waited := c.limit - time.Until(c.deadline)
 	return fail(codeNetworkTimeout, "no answer from %s after %.0f s", host, waited.Seconds()).
 		withHint("check the network, or try again later%s", c.assumption())
+}
+
+// badResponse returns the failure for an answer that cannot be from the API.
+func (c *client) badResponse(format string, args ...any) *failure {
+	return fail(codeAPIBadResponse, "the answer from %s is not the API's: %s", c.base.Host,
+		fmt.Sprintf(format, args...)).
+		withHint("set MICROTICA_API_URL to the API's base URL%s", c.assumption())
+}
+
+// assumption ends a hint about where the API is, unless the user has said where.
+func (c *client) assumption() string {
+	if c.base.String() == defaultAPI {
+		return "; the default, " + defaultAPI + ", is an assumption"
+	}
+	return ""
+}
+
+// quote makes text from a server short enough for a message. The key is masked first: of one that
+// is cut in two, no part must show.
+func (c *client) quote(text string) string {
+	text = c.key.mask(text)
+	if short := fmt.Sprintf("%.300s", text); short != text {
+		return short + "…"
+	}
+	return text
 }

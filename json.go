@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,9 +57,9 @@ func canonicalJSON(text string, k key) (jsonText, error) {
 
 // marshal returns v, which holds nothing that encoding/json could refuse, as JSON without k.
 func marshal(v any, k key) jsonText {
-	text, err := json.Marshal(v)
-	canonical, otherErr := canonicalJSON(string(text), k)
-	if err := cmp.Or(err, otherErr); err != nil {
+	text, _ := json.Marshal(v) // empty if it failed, which is no JSON
+	canonical, err := canonicalJSON(string(text), k)
+	if err != nil {
 		panic(err)
 	}
 	return canonical
@@ -154,7 +153,7 @@ func skipValue(text string, i int) int {
 }
 
 // member returns the value of an object's member, the last one of that name; "" if there is none or
-// t is not an object. The name needs no escapes.
+// t is not an object. The name is as it stands between its quotation marks.
 func (t jsonText) member(name string) jsonText {
 	var found jsonText
 	if t != "" && t[0] == '{' {

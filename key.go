@@ -104,9 +104,10 @@ func parseKey(text, source string) (key, error) {
 		strings.HasPrefix(prefix, "<"):
 		wrong, hint = "is the documentation's placeholder", "create a key in Microtica's console"
 	case bad >= 0: // all characters before it are ASCII
-		wrong = fmt.Sprintf("has %s at position %d", nameOf(text[bad:]), bad+1)
+		wrong = fmt.Sprintf("has a space, line break, control or non-ASCII character "+
+			"at position %d", bad+1)
 	case prefix == "", strings.ContainsFunc(prefix, isNotAlphanumeric):
-		wrong = "does not have just letters and digits between mic_ and the next _"
+		wrong = "is not mic_, letters or digits, _ and a secret"
 	case secret == "":
 		wrong = "is only the prefix that the console lists, not the whole key"
 	default:
@@ -114,17 +115,4 @@ func parseKey(text, source string) (key, error) {
 	}
 	f := fail(codeAuthMalformed, "the API key from %s %s", source, wrong)
 	return key{}, f.withHint("%s", hint)
-}
-
-// nameOf names the first character of text, which cannot be part of a key.
-func nameOf(text string) string {
-	switch r, _ := utf8.DecodeRuneInString(text); {
-	case r == ' ':
-		return "a space"
-	case r == '\n', r == '\r':
-		return "a line break"
-	case r < utf8.RuneSelf:
-		return "a control character"
-	}
-	return "a non-ASCII character"
 }

@@ -11,7 +11,8 @@ import (
 func TestParseKeyNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	const start = "does not start with mic_"
-	const inside = "does not have just letters and digits between mic_ and the next _"
+	const inside = "is not mic_, letters or digits, _ and a secret"
+	const bad = "has a space, line break, control or non-ASCII character at position "
 	for _, test := range []struct {
 		wrong string
 		texts []string
@@ -23,12 +24,10 @@ func TestParseKeyNamesWhatIsWrong(t *testing.T) {
 		{"is longer than 1000 bytes", []string{"mic_d_" + strings.Repeat("x", 995)}},
 		{"is the documentation's placeholder", []string{
 			"mic_…", "mic_...", "mic_<prefix>_<secret>"}},
-		{"has a space at position 17", []string{"mic_d60bea1d_can ary"}},
-		{"has a line break at position 8", []string{"mic_d60\nbea1d_canary", "mic_d60\rbea1d_ä"}},
-		{"has a control character at position 17", []string{
-			"mic_d60bea1d_can\tary", "mic_d60bea1d_can\x7fary"}},
-		{"has a non-ASCII character at position 14", []string{
-			"mic_d60bea1d_\xff", "mic_d60bea1d_\u0080", "mic_d60bea1d_é"}},
+		{bad + "8", []string{"mic_d60\nbea1d_canary", "mic_d60\rbea1d_ä"}},
+		{bad + "17", []string{"mic_d60bea1d_can ary", "mic_d60bea1d_can\tary",
+			"mic_d60bea1d_can\x7fary"}},
+		{bad + "14", []string{"mic_d60bea1d_\xff", "mic_d60bea1d_\u0080", "mic_d60bea1d_é"}},
 		{inside, []string{"mic_", "mic__canary", "mic_d60-bea_canary", "mic_<canary"[:4] + "-<"}},
 		{"is only the prefix that the console lists, not the whole key", []string{
 			"mic_d60bea1d", "mic_d60bea1d_"}},

@@ -144,7 +144,7 @@ func TestAPIRefusesPaths(t *testing.T) {
 		"has a % that two hexadecimal digits do not follow": {"a%", "a%4", "a?x=%zz", "%%20"},
 		"holds what looks like an API key": {testKey, "a?k=" + testKey, "%6dic_d60bea1d_x",
 			"a?k=mic%5Fd60bea1d%5Fx"},
-		"is a URL: leave out the base URL, which is MICROTICA_API_URL": {
+		"is a URL: leave out the base URL": {
 			"https://evil.example/", "x://", "//evil.example/me"},
 		"may not have control characters, #, \\ or ;, nor . or .. as a segment": {"a\nb",
 			"a%0d%0aHost:x", "a?x=%00", "a\u0085", "me#x", "me?x=#", `a\b`, "a%5Cb", "a;b",

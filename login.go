@@ -80,8 +80,8 @@ func runLogin(a *app) (err error) {
 		a.tell("note", "key.limited", "key %v has no project-wide read access", c.key)
 	}
 	if unanswered { // --quiet does not hide that
-		a.tell("warning", "key.unchecked",
-			"the key was not checked: %v; run 'microtica whoami' later", check.err)
+		a.say("warning", fail(&code{name: "key.unchecked"},
+			"the key was not checked: %v; run 'microtica whoami' later", check.err))
 	}
 	for _, warning := range warnings {
 		a.tell("warning", "key.stored", "%s", warning)
@@ -136,26 +136,15 @@ func (a *app) readKey() (text string, err error) {
 	return text, err
 }
 
-// readTypedLine returns the first line of r that is not blank, without the CR or LF that ends it,
-// or as much of it as is already too long for a key.
+// readTypedLine returns the first line of r that is not blank; "" if there is none.
 func readTypedLine(r io.Reader) (string, error) {
-	var line []byte
-	for b := bufio.NewReader(r); len(line) <= maxKeyBytes; {
-		c, err := b.ReadByte()
-		switch {
-		case err == io.EOF:
-			return string(line), nil
-		case err != nil:
-			return "", err
-		case c != '\r' && c != '\n':
-			line = append(line, c)
-		case trimKey(string(line)) != "":
-			return string(line), nil
-		default:
-			line = nil
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if trimKey(lines.Text()) != "" {
+			return lines.Text(), nil
 		}
 	}
-	return string(line), nil
+	return "", lines.Err()
 }
 
 var cmdLogout = &command{

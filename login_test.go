@@ -101,8 +101,10 @@ func TestLoginRefusesWhatIsNoKey(t *testing.T) {
 	tooLong := malformed("is longer than 1000 bytes", copyHint)
 	for text, w := range map[string]wrong{
 		"canary": malformed("does not start with mic_", "give the key alone: no quotation marks, "+
-			"no NAME= or header before it, not a file's path, not a variable that was not expanded"),
-		"mic_d60bea1d_can ary":              malformed("has a space at position 17", copyHint),
+			"no NAME= or header before it, not a file's path, "+
+			"not a variable that was not expanded"),
+		"mic_d60bea1d_can ary": malformed("has a space, "+
+			"line break, control or non-ASCII character at position 17", copyHint),
 		"mic_d_" + strings.Repeat("x", 995): tooLong,
 		testKey + strings.Repeat(" ", 2e3):  tooLong,
 		" \t\r\n\uFEFF\n":                   {"usage", "no API key: SOURCE is empty", isSet, 0},

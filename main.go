@@ -70,7 +70,7 @@ func endingSignals() []os.Signal {
 }
 
 // dieOf makes the program die of a signal that it has caught, so that a shell ends its loop too. It
-// returns after QUIT, of which Go would die with a dump, in process 1, which cannot be killed, and
+// returns for QUIT, of which Go would die with a dump, in process 1, which cannot kill itself, and
 // on Windows.
 func dieOf(s os.Signal) {
 	self, err := os.FindProcess(os.Getpid())

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"iter"
 	"strconv"
 	"strings"
 	"unicode"
@@ -54,15 +53,15 @@ func withoutPath(err error) error {
 // writeTable writes rows, of which the first is the header, in columns two spaces apart; an empty
 // cell is shown as -. It goes through the rows twice, to measure and to write: keeping them, as
 // text/tabwriter does, takes many times the memory of a long list.
-func writeTable(w io.Writer, rows iter.Seq[[]string]) {
+func writeTable(w io.Writer, rows func(row func([]string))) {
 	const widest = 60       // one very long name must not pad every other row
 	widths := map[int]int{} // by column
-	for row := range rows {
+	rows(func(row []string) {
 		for i, cell := range row {
 			widths[i] = max(widths[i], min(utf8.RuneCountInString(clean(cell)), widest))
 		}
-	}
-	for row := range rows {
+	})
+	rows(func(row []string) {
 		for i, cell := range row {
 			cell = clean(cmp.Or(cell, "-"))
 			io.WriteString(w, cell)
@@ -72,7 +71,7 @@ func writeTable(w io.Writer, rows iter.Seq[[]string]) {
 			}
 		}
 		io.WriteString(w, "\n")
-	}
+	})
 }
 
 // clean returns text as one line that is harmless to a terminal. Text from outside goes through it,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
@@ -60,7 +59,11 @@ func TestTableColumns(t *testing.T) {
 	} {
 		var b strings.Builder
 		rows := [][]string{{"A", "B", "C"}, test.cells}[:1+len(test.cells)/3]
-		writeTable(&b, slices.Values(rows))
+		writeTable(&b, func(row func([]string)) {
+			for _, cells := range rows {
+				row(cells)
+			}
+		})
 		if b.String() != test.want {
 			t.Errorf("%.9q\n got %q\nwant %q", test.cells, b.String(), test.want)
 		}

@@ -88,19 +88,19 @@ func (a *app) projectID() (string, error) {
 		withHint("run 'microtica project list' to see the projects' ids")
 }
 
-// printList prints an array of objects as JSON, or as a table of the members of those names, with
-// the note empty if there are none.
-func (a *app) printList(list jsonText, empty string, header, names []string) error {
+// printList prints an array of objects as JSON, or as a table of the members of those names. If
+// there are none, ifEmpty is a note.
+func (a *app) printList(list jsonText, ifEmpty string, header, names []string) error {
 	err := a.print(list, func(w io.Writer) {
-		writeTable(w, func(yield func([]string) bool) {
-			more := yield(header)
+		writeTable(w, func(row func([]string)) {
+			row(header)
 			for _, element := range list.parts() {
-				more = more && yield(cells(element, names))
+				row(cells(element, names))
 			}
 		})
 	})
 	if err == nil && list == "[]" {
-		a.tell("note", "list.empty", "%s", empty)
+		a.tell("note", "list.empty", "%s", ifEmpty)
 	}
 	return err
 }

@@ -66,8 +66,8 @@ type evaluator func(v jsonText) jsonText
 
 // compileQuery compiles an expression to a query that prints its result as JSON or, with raw, for a
 // shell. The error is a *failure: query.syntax; if the syntax is right, query.function for an
-// unknown function or a wrong number of arguments, and query.type for what is wrong whatever the
-// result is. Those of the query itself are query.type.
+// unknown function or a wrong number of arguments, and query.type for a wrong type that shows
+// without any data. Those of the query itself are query.type.
 func compileQuery(expression string, raw bool) (q query, err error) {
 	expression = strings.ToValidUTF8(expression, "\uFFFD")
 	defer catch(expression, &err)

@@ -70,7 +70,7 @@ func TestTheLoopInHelpTriesAgain(t *testing.T) {
 		{[]http.HandlerFunc{down, down, fine}, "10\n10\n[]\n", 0},
 		{[]http.HandlerFunc{fakeapi.Reply(429, "", "Retry-After", "45"), fine}, "45\n[]\n", 0},
 		{[]http.HandlerFunc{fakeapi.Reply(403, "{}")}, "", 4},
-		{[]http.HandlerFunc{down}, strings.Repeat("10\n", 5), 6},
+		{[]http.HandlerFunc{down}, strings.Repeat("10\n", 4), 6},
 	} {
 		api := fakeapi.New(t)
 		api.Answer("/projects", fakeapi.InTurn(test.answers...))

@@ -261,7 +261,8 @@ func TestTortureMutatedLines(t *testing.T) {
 	lines := []string{"login --no-verify --token " + fakeapi.Key, "login --json", "logout",
 		"logout --json --quiet", "-project 5f1c login -no-verify -query @"}
 	pieces := strings.Split("login logout whoami help x - -- -h --help --json -json --json=1 "+
-		"@ 5f1c -no-verify -no-verify=0 --token --token= --token=mic_a_b mic_a_b --project --query ", " ")
+		"@ 5f1c -no-verify -no-verify=0 --token --token= --token=mic_a_b mic_a_b --project "+
+		"--query ", " ")
 	u, runs := newUser(t, "http://127.0.0.1:1"), times(300, 10000)
 	u.stdin = "mic_std1n_key0of0stdin"
 	random := rand.New(rand.NewPCG(0, 0))

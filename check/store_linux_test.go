@@ -22,7 +22,8 @@ const temporary = ".credentials-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 // plant makes a file as if an hour ago.
 func plant(t testing.TB, path string) {
 	t.Helper()
-	must(t, os.WriteFile(path, nil, 0o600), os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)))
+	must(t, os.WriteFile(path, nil, 0o600),
+		os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)))
 }
 
 // checkStore checks what a login left: the key old ("" for none) or fakeapi's, whole, for its user
@@ -171,11 +172,11 @@ $ c=' --no-verify; echo $OLD | cmp - .microtica/credentials; ls -A .microtica'
 $ disk() { unshare -rm sh -c "$a; $b$c" sh "$@"; }
 $ disk size=16k 'dd if=/dev/zero of=fill bs=4k'
 error: cannot save the API key in FILE: no space left on device
-hint: set MICROTICA_TOKEN where nothing can be saved
+hint: set MICROTICA_TOKEN instead
 credentials
 $ disk size=1m 'ulimit -f 0'
 error: cannot save the API key in FILE: file too large
-hint: set MICROTICA_TOKEN where nothing can be saved
+hint: set MICROTICA_TOKEN instead
 credentials`},
 }
 

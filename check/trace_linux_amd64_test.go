@@ -141,7 +141,9 @@ func traceLogin(t *testing.T, old string, at func(*traced, *syscall.PtraceRegs))
 	}
 	l := u.trace(at, "login", "--no-verify")
 	left, _ := filepath.Glob(filepath.Join(u.home, ".microtica", ".credentials-*"))
-	left = slices.DeleteFunc(left, func(path string) bool { return strings.Contains(path, temporary) })
+	left = slices.DeleteFunc(left, func(path string) bool {
+		return strings.Contains(path, temporary)
+	})
 	stored, said := checkStore(t, u, old), l.stderr
 	succeeds := stored == fakeapi.Key && (said == "" || strings.HasPrefix(said, "warning: "))
 	fails := stored == old && l.stdout == "" &&
@@ -239,7 +241,7 @@ func TestAFileSystemWithoutModesGetsNoKey(t *testing.T) {
 			syscall.PtracePokeData(l.tid, uintptr(r.Rdx)+mode, []byte{0o355, 0o201}) // 0100755
 		}
 	})
-	if l.exit != 1 || !strings.Contains(l.stderr, ": its file system keeps no modes\n") ||
+	if l.exit != 1 || !strings.Contains(l.stderr, ": its file system has no permissions\n") ||
 		slices.Contains(l.calls, "write ~/.microtica/temp") {
 		t.Errorf("%q, %v", l.calls, l.result)
 	}
