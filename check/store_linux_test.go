@@ -133,7 +133,7 @@ $ each 'head -c 2000 /dev/zero > $K' 'echo "<html>" > $K' 'cat ../key.txt ../key
       3 error: cannot remove FILE: it holds something other than an API key
       3 error: cannot save the API key in FILE: it holds something other than an API key
       2 error: the API key from FILE does not start with mic_
-      1 error: the API key from FILE has a line break at position 33
+      1 error: the API key from FILE has a space, line break, control or non-ASCII character at position 33
 $ each 'ln -s /dev/zero $K' 'ln -s / $K' 'mkfifo ../fifo; ln -s ../fifo $K'
       3 changed
       3 error: cannot read the saved API key in FILE: it is not a regular file
