@@ -122,7 +122,7 @@ func (a *app) readKey() (text string, err error) {
 	} else if !a.onTerminal {
 		return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
 			withHint(fromFile)
-	} else if err := hideInput(a.stdin); err != nil {
+	} else if err = hideInput(a.stdin); err != nil {
 		return "", asFailure(err).withHint(fromFile)
 	} else {
 		io.WriteString(a.stderr, promptText)
