@@ -258,7 +258,10 @@ func replaceFile(path, text string) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temp, path)
+	if err := os.Rename(temp, path); err != nil {
+		return err.(*os.LinkError).Err // without both paths
+	}
+	return nil
 }
 
 // removeKey removes the stored key at path, or the link in its place, and all temporary files, as
@@ -311,5 +314,5 @@ func notRemoved(what string, err error) error {
 		return nil
 	}
 	return fail(codeFileWrite, "cannot remove %s: %v", what, withoutPath(err)).
-		withHint("remove by hand what is left")
+		withHint("remove it by hand")
 }
