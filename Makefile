@@ -21,7 +21,7 @@ GO = CGO_ENABLED=0 go
 BINARY = microtica$(shell go env GOEXE)
 
 # Go needs a build cache even where the user has no home directory.
-ifeq ($(GOCACHE)$(XDG_CACHE_HOME)$(shell test -w "$$HOME/." && echo usable),)
+ifeq ($(GOCACHE)$(XDG_CACHE_HOME)$(shell test -n "$$HOME" -a -w "$$HOME/." && echo usable),)
 export GOCACHE = $(CURDIR)/.cache/go-build
 endif
 
