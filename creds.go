@@ -258,10 +258,7 @@ func replaceFile(path, text string) error {
 	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return err.(*os.LinkError).Err // without both paths
-	}
-	return nil
+	return os.Rename(temp, path)
 }
 
 // removeKey removes the stored key at path, or the link in its place, and all temporary files, as

@@ -27,12 +27,18 @@ func canonicalJSON(text string, k key) (jsonText, error) {
 	}
 	var b strings.Builder
 	separators, written := 0, 0
+	rewrite := func(from, to int) { // keeps what is before from, and goes on at to
+		if b.Cap() == 0 {
+			b.Grow(2 * len(text)) // at once: in steps it would take several times the room
+		}
+		b.WriteString(text[written:from])
+		written = to
+	}
 	for i, next := 0, 0; i < len(text); i = next {
 		next = i + 1
 		switch text[i] {
 		case ' ', '\t', '\r', '\n':
-			b.WriteString(text[written:i])
-			written = next
+			rewrite(i, next)
 		case ',', '[', '{':
 			if separators++; separators > maxSeparators {
 				return "", fmt.Errorf("it has more than %d values", maxSeparators)
@@ -42,9 +48,8 @@ func canonicalJSON(text string, k key) (jsonText, error) {
 			token := text[i:next]
 			plain := unquote(token)
 			if masked := k.mask(plain); masked != plain || strings.Contains(token, `\`) {
-				b.WriteString(text[written:i])
+				rewrite(i, next)
 				writeQuoted(&b, masked)
-				written = next
 			}
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"cmp"
 	"errors"
 	"io"
-	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 )
@@ -41,11 +41,12 @@ func (a *app) printText(text func(w io.Writer)) error {
 	return nil
 }
 
-// withoutPath returns err without the operation and the path that package os puts before it.
+// withoutPath returns the reason in err alone, without the operation and the paths that package os
+// puts before it.
 func withoutPath(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
 	}
 	return err
 }

@@ -149,15 +149,15 @@ Saved API key mic_d60bea1d to FILE`},
 	{"no place for a key", "a user", `
 $ ln -s /usr .microtica; printenv DEPLOY_KEY | microtica login --no-verify
 error: cannot save the API key in FILE: its directory belongs to another user
-hint: run 'sudo chown -R $(id -u) /home/ana/.microtica'
+hint: move /home/ana/.microtica away
 $ rm .microtica; mkdir -m 720 .microtica; printenv DEPLOY_KEY | microtica login --no-verify
 error: cannot save the API key in FILE: others may write to its directory
 hint: run 'chmod 700 /home/ana/.microtica'
 $ unset HOME; printenv DEPLOY_KEY | microtica login --no-verify
-error: there is no place for a saved key: HOME is not set
+error: there is no place for a saved key: HOME is not set to an absolute path
 hint: set MICROTICA_TOKEN to the key
 $ HOME=. microtica logout
-error: there is no place for a saved key: HOME is not an absolute path
+error: there is no place for a saved key: HOME is not set to an absolute path
 hint: set MICROTICA_TOKEN to the key`},
 	{"any umask", "a user", `
 $ try() { umask $1; microtica login --no-verify --quiet --token "$2"; }
