@@ -40,7 +40,6 @@ const everything = `{"projects":[{"id":"5f1c"}],"entities":{"stages":[]}}`
 // checked runs a command line with a key, stored and on stdin. The key must not be in what that
 // prints, and no file may be left but the stored key.
 func (u user) checked(key, line string) result {
-	u.t.Helper()
 	u.save(key)
 	u.stdin = key
 	got := u.run(strings.Fields(line)...)
@@ -55,7 +54,7 @@ func (u user) checked(key, line string) result {
 // answers hold the key as it is, as JSON spells it in two ways, and its secret PART alone.
 var answers = []string{
 	`HEAD{"message":"JSON ESCAPED PART"}`,
-	`HEAD{"message":"` + strings.Repeat("x", 276) + `JSON"}`, // is cut in the key
+	`HEAD{"message":"LONGPART"}`, // is cut in the key
 	`HEAD{"projects":[{"id":"JSON","name":"<ESCAPED>","JSON":1,"a":{"JSON":["PART"]}}],` +
 		`"entities":{"stages":[{"id":"JSON","name":"PART","status":"ESCAPED","JSON":"JSON"}]}}`,
 	"HEAD<html>KEY",
@@ -70,7 +69,7 @@ var answers = []string{
 
 // places are where other answers point.
 var places = strings.Fields("http://NEAR/projects https://NEAR //NEAR http://API/me /x file:///x " +
-	"http://a:hunter2@NEAR/?k=KEY#KEY http://KEY.example/KEY http://PART.example/ http://a:KEY/ " +
+	"http://a:hunter2@NEAR/?k=KEY#KEY http://KEY.example/KEY http://LONGPART/ http://a:KEY/ " +
 	"http://127.0.0.1:999999/ http://NEAR/%zz http://[::1")
 
 // filled returns a template with a key, a status and other replacements in it.
@@ -79,20 +78,21 @@ func filled(template, key string, status int, others ...string) string {
 	inside := strings.Trim(string(quoted), `"`)
 	const head = "HTTP/1.1 STATUS No\r\nRetry-After: 31\r\n\r\n"
 	template = strings.Replace(template, "HEAD", head, 1)
-	return strings.NewReplacer(append(others, "KEY", key, "PART", key[len(fakeapi.Prefix)+1:],
-		"JSON", inside, "ESCAPED", `\u006D`+inside[1:], "STATUS", fmt.Sprint(status))...).
-		Replace(template)
+	return strings.NewReplacer(append(others, "KEY", key, "JSON", inside, "ESCAPED", `\u006D`+
+		inside[1:], "PART", inside[len(fakeapi.Prefix)+1:], "STATUS", fmt.Sprint(status),
+		"LONG", strings.Repeat("a", 290))...).Replace(template)
 }
 
 // TestTortureAnswers gives every command answers of many statuses, 300 to 399 among them. No place
 // hears of a redirect.
 func TestTortureAnswers(t *testing.T) {
-	all, statuses := slices.Clone(answers), []int{200, 401, 403, 404, 418, 429, 500, 503, 600}
+	all := slices.Clone(answers)
 	for _, place := range places {
 		all = append(all, "HTTP/1.1 STATUS KEY\r\nLocation: "+place+"\r\nRetry-After: 31\r\n\r\n{}")
 	}
-	for i := range times(9, 100) {
-		statuses = append(statuses, 300+i)
+	statuses := []int{200, 401, 403, 404, 418, 429, 500, 503, 600, 302, 308}
+	for i := range times(7, 100) {
+		statuses = append(statuses, 300+i*times(15, 1))
 	}
 	forms := []string{"", " --json", " --query @", " --query to_string(@) --raw"}
 	for k, line := range append(requests, "login --token KEY") {
@@ -104,19 +104,22 @@ func TestTortureAnswers(t *testing.T) {
 			})
 			near := fakeapi.NewRaw(t, func(net.Conn) {})
 			u, runs, masked := newUser(t, api.Base()), 0, 0
-			for i := k; i < len(statuses)*len(all); i += times(13, 1) {
-				key, status := []string{fakeapi.Key, nastyKey}[i%2], statuses[i%len(statuses)]
-				template := all[i/len(statuses)]
+			for n := range len(statuses) * len(all) {
+				i, j := n%len(statuses), n/len(statuses)
+				if !large() && (5*i+j+k)%23 > 0 && (i > 8 || j > 2 || (i+k)%3 > 0) {
+					continue
+				}
+				status, template, key := statuses[i], all[j], []string{fakeapi.Key, nastyKey}[n%2]
 				answer.Store(filled(template, key, status, "NEAR", near.Host, "API", api.Host))
-				got := u.checked(key, strings.Replace(line, "KEY", key, 1)+forms[i/2%4])
-				heard, n := api.Taken()
+				got := u.checked(key, strings.Replace(line, "KEY", key, 1)+forms[n/2%4])
+				heard, requests := api.Taken()
 				rest := strings.ReplaceAll(heard, "X-Microtica-Api-Key: "+key+"\r\n", "")
 				_, others := near.Taken()
 				isRedirect := strings.Contains(template, "Location") && status/100 == 3
 				told := got.exit == 6 && strings.Contains(got.stderr, "the API redirects ") &&
 					(got.stdout != "") == (line == "whoami")
-				if n == 0 || strings.Count(rest, "GET ") != n || strings.Contains(rest, "canary") ||
-					others > 0 || isRedirect && !told {
+				if requests == 0 || strings.Count(rest, "GET ") != requests ||
+					strings.Contains(rest, "canary") || others > 0 || isRedirect && !told {
 					t.Errorf("%s, %d, %q: the API heard %q, others %d requests: %v",
 						line, status, template, heard, others, got)
 				}
@@ -132,8 +135,9 @@ func TestTortureAnswers(t *testing.T) {
 var surroundings = []string{"GODEBUG=http2debug=2", "GODEBUG=netdns=cgo+2", "GODEBUG=gctrace=1",
 	"GODEBUG=inittrace=1,schedtrace=1,scheddetail=1", "SSLKEYLOGFILE=HOME/keys", "DEBUG=*",
 	"MICROTICA_API_URL=API/KEY", "MICROTICA_API_URL=https://KEY.LONG", "MICROTICA_TOKEN_FILE=/KEY",
-	"MICROTICA_API_URL=https://KEY:KEY@a.example", "HTTPS_PROXY=http://KEY:KEY@127.0.0.1:1",
-	"HTTPS_PROXY=http://PART.LONG", "HTTPS_PROXY=http://KEY:KEY", "MICROTICA_PROJECT_ID=KEY"}
+	"MICROTICA_API_URL=https://KEY:KEY@a.example", "MICROTICA_PROJECT_ID=KEY",
+	"MICROTICA_API_URL=https://x.y HTTPS_PROXY=http://KEY:KEY@127.0.0.1:1",
+	"MICROTICA_API_URL=https://x.y HTTPS_PROXY=http://PART.LONG", "HTTPS_PROXY=http://KEY:KEY"}
 
 // TestTortureSurroundings tries each with a command, and ends one so that Go prints all stacks.
 func TestTortureSurroundings(t *testing.T) {
@@ -144,9 +148,9 @@ func TestTortureSurroundings(t *testing.T) {
 	for i, setting := range surroundings {
 		for _, line := range requests[times(i%5, 0):times(i%5+1, 5)] {
 			u := newUser(t, api.Base())
-			setting := filled(setting, fakeapi.Key, 0, "HOME", u.home, "API/", api.Base()+"/",
-				"LONG", strings.Repeat("a", 64))
-			got := u.with("SSL_CERT_FILE="+ca.File, setting).checked(fakeapi.Key, line)
+			setting := filled(setting, fakeapi.Key, 0, "HOME", u.home, "API/", api.Base()+"/")
+			u = u.with("SSL_CERT_FILE=" + ca.File).with(strings.Fields(setting)...)
+			got := u.checked(fakeapi.Key, line)
 			if i < 6 && got.exit != 0 && !strings.Contains(got.stderr, "GODEBUG") { // Go dropped it
 				t.Errorf("%s, %s: %v", setting, line, got)
 			}
@@ -208,7 +212,6 @@ func TestWhatFails(t *testing.T) {
 		{"certificate for its secret part", "https", named(fakeapi.Secret), "network.tls"},
 		{"works", "proxy http", fakeapi.Beginning(ok+"\r\n", works), ""},
 		{"407", "proxy http", after("HTTP/1.1 407 " + password + "\r\n\r\n"), "network.proxy"},
-		{"302", "proxy http", after("HTTP/1.1 302 No\r\nLocation: /\r\n\r\n"), "network.proxy"},
 		{"EOF", "proxy http", after(""), "network.proxy"},
 		{"cut", "proxy http", after(ok), "network.proxy"},
 		{"garbage", "proxy http", after(password), "network.proxy"},
@@ -218,7 +221,6 @@ func TestWhatFails(t *testing.T) {
 		{"no TLS", "proxy https", after("HTTP/1.1 400 No\r\n\r\n"), "network.proxy"},
 		{"unknown authority", "proxy https", unknown, "network.proxy"},
 		{"no SOCKS", "proxy socks5", after(password), "network.proxy"},
-		{"EOF", "proxy socks5", after(""), "network.proxy"},
 	} {
 		t.Run(row.to+" "+row.name, func(t *testing.T) {
 			t.Parallel()
@@ -257,15 +259,15 @@ func TestTortureMutatedLines(t *testing.T) {
 		return regexp.MustCompile("^" + flags + words + "$")
 	}
 	logout := right("logout", "")
-	login := right("login", `|--?no-verify\n|--?token[=\n] *(mic_[A-Za-z0-9]+_[!-~]+) *\n`)
+	login := right("login", `|--?no-verify\n|--?token[=\n]([^-\n].*)\n`)
+	isKey := regexp.MustCompile("^ *mic_[A-Za-z0-9]+_[!-~]+ *$")
 	lines := []string{"login --no-verify --token " + fakeapi.Key, "login --json", "logout",
 		"logout --json --quiet", "-project 5f1c login -no-verify -query @"}
-	pieces := strings.Split("login logout whoami help x - -- -h --help --json -json --json=1 "+
-		"@ 5f1c -no-verify -no-verify=0 --token --token= --token=mic_a_b mic_a_b --project "+
-		"--query ", " ")
+	pieces := strings.Split("login logout help x  - -- -h --help --json -json --json=1 @ 5f1c "+
+		"-no-verify -no-verify=0 --token --token= --token=mic_a_b mic_a_b --project --query", " ")
 	u, runs := newUser(t, "http://127.0.0.1:1"), times(300, 10000)
 	u.stdin = "mic_std1n_key0of0stdin"
-	random := rand.New(rand.NewPCG(0, 0))
+	random := rand.New(rand.NewPCG(0, 4))
 	for i := range runs {
 		line := strings.ReplaceAll(lines[i%len(lines)], " ", "\n") + "\n"
 		for range 1 + random.IntN(2) {
@@ -273,26 +275,24 @@ func TestTortureMutatedLines(t *testing.T) {
 			place := random.IntN(len(words))
 			word := words[place]
 			at, piece := random.IntN(len(word)+1), pieces[random.IntN(len(pieces))]
-			words[place] = []string{
-				"",
-				piece + "\n" + word,
-				word[:at] + string("-= xN\n"[random.IntN(6)]) + word[at:],
-				word[:max(0, at-1)] + word[at:],
-			}[random.IntN(4)]
+			words[place] = []string{"", piece + "\n" + word, word[:max(0, at-1)] + word[at:],
+				word[:at] + string("-= xN\n"[random.IntN(6)]) + word[at:]}[random.IntN(4)]
 			line = strings.TrimSuffix(strings.Join(words, ""), "\n") + "\n"
 		}
 		want, old := fakeapi.OtherKey+"\n", fakeapi.OtherKey+"\n"
 		if groups := login.FindStringSubmatch(line); groups != nil {
-			want = cmp.Or(groups[2], groups[1], u.stdin) + "\n"
+			if token := cmp.Or(groups[2], groups[1], u.stdin); isKey.MatchString(token) {
+				want = strings.TrimSpace(token) + "\n"
+			}
 		} else if logout.MatchString(line) {
 			want = ""
 		}
 		u.save(fakeapi.OtherKey)
 		got := u.run(strings.Split(strings.TrimSuffix(line, "\n"), "\n")...)
 		data, _ := os.ReadFile(u.credentials())
-		stored := string(data) // a query may be wrong
-		if stored != want && !(stored == old && strings.Contains(line, "-query")) {
-			t.Errorf("%q: %q is stored, want %q: %v", line, stored, want, got)
+		maybe := strings.Contains(line, "-query") && string(data) == old // it may be wrong
+		if string(data) != want && !maybe {
+			t.Errorf("%q: %q is stored, want %q: %v", line, data, want, got)
 		}
 	}
 	t.Logf("%d mutated lines, 0 keys lost by wrong ones", runs)

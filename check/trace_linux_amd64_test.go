@@ -40,8 +40,8 @@ type traced struct {
 // trace runs the program, and skips the test where tracing is not permitted.
 func (u user) trace(at func(*traced, *syscall.PtraceRegs), args ...string) *traced {
 	runtime.LockOSThread() // until the test ends: all requests must come from one thread
-	u.process = &syscall.SysProcAttr{Ptrace: true}
-	r := u.with("GOMAXPROCS=2").start(binary, args...)
+	u.process = &syscall.SysProcAttr{Ptrace: true, Setpgid: true}
+	r := u.with("GOMAXPROCS=1").start(binary, args...)
 	l := &traced{home: u.home, pid: r.Process.Pid, at: at, open: map[uint64]string{}}
 	exit, err := l.follow()
 	if l.result = r.wait(); err != nil {
@@ -54,7 +54,6 @@ func (u user) trace(at func(*traced, *syscall.PtraceRegs), args ...string) *trac
 // follow lets the program run from one system call to the next, and returns its exit status.
 func (l *traced) follow() (exit int, err error) {
 	const options = 1 | syscall.PTRACE_O_TRACECLONE | 0x100000 // TRACESYSGOOD, EXITKILL
-	const ofThisThread = syscall.WALL | 0x20000000             // other threads have other tests'
 	var status syscall.WaitStatus
 	if _, err = syscall.Wait4(l.pid, &status, 0, nil); err == nil { // it stops at its start
 		err = syscall.PtraceSetOptions(l.pid, options)
@@ -65,7 +64,7 @@ func (l *traced) follow() (exit int, err error) {
 			break
 		}
 		for tid, err = 0, syscall.EINTR; err == syscall.EINTR; {
-			tid, err = syscall.Wait4(-1, &status, ofThisThread, nil)
+			tid, err = syscall.Wait4(-l.pid, &status, syscall.WALL, nil) // its group alone
 		}
 		deliver = 0
 		switch signal := status.StopSignal(); {
@@ -141,9 +140,7 @@ func traceLogin(t *testing.T, old string, at func(*traced, *syscall.PtraceRegs))
 	}
 	l := u.trace(at, "login", "--no-verify")
 	left, _ := filepath.Glob(filepath.Join(u.home, ".microtica", ".credentials-*"))
-	left = slices.DeleteFunc(left, func(path string) bool {
-		return strings.Contains(path, temporary)
-	})
+	left = slices.DeleteFunc(left, func(s string) bool { return filepath.Base(s) == temporary })
 	stored, said := checkStore(t, u, old), l.stderr
 	succeeds := stored == fakeapi.Key && (said == "" || strings.HasPrefix(said, "warning: "))
 	fails := stored == old && l.stdout == "" &&
@@ -157,9 +154,8 @@ func traceLogin(t *testing.T, old string, at func(*traced, *syscall.PtraceRegs))
 
 func watch(*traced, *syscall.PtraceRegs) {}
 
-// TestTheOrderOfASave compares a first login's calls, but for those that change nothing: what the
-// key needs is synced before the rename, and the rename after it; nobody else could read the file
-// when the key came into it.
+// TestTheOrderOfASave compares the calls of a first login that change something: the key comes into
+// a file that only its user can read; the file is synced before the rename, its directory after.
 func TestTheOrderOfASave(t *testing.T) {
 	t.Parallel()
 	harmless := regexp.MustCompile("^(open|close|fstat|getdents|stat .*/credentials)")
@@ -237,8 +233,7 @@ func TestAFileSystemWithoutModesGetsNoKey(t *testing.T) {
 	t.Parallel()
 	l := traceLogin(t, fakeapi.OtherKey, func(l *traced, r *syscall.PtraceRegs) {
 		if l.leaving && l.calls[len(l.calls)-1] == "stat ~/.microtica/temp" {
-			const mode = 24                                                          // its offset
-			syscall.PtracePokeData(l.tid, uintptr(r.Rdx)+mode, []byte{0o355, 0o201}) // 0100755
+			syscall.PtracePokeData(l.tid, uintptr(r.Rdx)+24, []byte{0o355, 0o201}) // mode 0100755
 		}
 	})
 	if l.exit != 1 || !strings.Contains(l.stderr, ": its file system has no permissions\n") ||
@@ -257,7 +252,8 @@ func TestAKeyFileSwappedForAPipe(t *testing.T) {
 			must(t, os.Remove(u.credentials()), syscall.Mkfifo(u.credentials(), 0o600))
 		}
 	}, "whoami")
-	if l.exit != 1 || !strings.Contains(l.stderr, ": it is not a regular file\n") {
+	if l.exit != 1 || !strings.Contains(l.stderr, ": it is not a regular file\n") ||
+		slices.Contains(u.trace(watch, "whoami").calls, "open ~/.microtica/credentials") {
 		t.Errorf("%q, %v", l.calls, l.result)
 	}
 }
