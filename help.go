@@ -39,8 +39,7 @@ func runHelp(a *app) error {
 	return f
 }
 
-// printNearestHelp prints the pages on as many of the first words as there are pages on, else the
-// overview.
+// printNearestHelp prints the pages on as many of the first words as it can; on none, the overview.
 func printNearestHelp(a *app) error {
 	for pages(a.words) == "" {
 		a.words = a.words[:len(a.words)-1]

@@ -134,12 +134,10 @@ func (c *client) send(r request) (jsonText, *failure) {
 	target.RawPath, target.RawQuery, _ = strings.Cut(c.base.EscapedPath()+"/"+r.path, "?")
 	target.Path, _ = url.PathUnescape(target.RawPath) // cannot fail: both parts are escaped
 	agent := fmt.Sprintf("microtica/%s (%s/%s)", version, runtime.GOOS, runtime.GOARCH)
-	req := (&http.Request{Method: http.MethodGet, URL: &target, Host: target.Host,
-		Header: http.Header{
-			"Accept":              {"application/json"},
-			"User-Agent":          {agent},
-			"X-Microtica-Api-Key": {c.key.raw()},
-		}}).WithContext(ctx)
+	header := http.Header{"Accept": {"application/json"}, "User-Agent": {agent},
+		"X-Microtica-Api-Key": {c.key.raw()}}
+	req := &http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: header}
+	req = req.WithContext(ctx)
 	var proxy *url.URL
 	if target.Scheme == "https" { // http stays on this machine
 		proxy, _ = http.ProxyFromEnvironment(req)
@@ -180,7 +178,7 @@ func (c *client) send(r request) (jsonText, *failure) {
 }
 
 // transport returns a transport for one request, through proxy unless that is nil. It sets
-// connected once a proxy has let it through: at once without one or with SOCKS, which does not tell.
+// connected once a proxy has let it through: at once without one, or with SOCKS.
 func transport(proxy *url.URL, connected *atomic.Bool) *http.Transport {
 	connected.Store(proxy == nil || strings.HasPrefix(proxy.Scheme, "socks"))
 	return &http.Transport{

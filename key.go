@@ -100,8 +100,7 @@ func parseKey(text, source string) (key, error) {
 			"file's path, not a variable that was not expanded"
 	case len(text) > maxKeyBytes:
 		wrong = fmt.Sprintf("is longer than %d bytes", maxKeyBytes)
-	case strings.HasPrefix(prefix, "…"), strings.HasPrefix(prefix, "..."),
-		strings.HasPrefix(prefix, "<"):
+	case strings.IndexAny(prefix, "….<") == 0: // mic_…, mic_..., mic_<prefix>_<secret>
 		wrong, hint = "is the documentation's placeholder", "create a key in Microtica's console"
 	case bad >= 0: // all characters before it are ASCII
 		wrong = fmt.Sprintf("has a space, line break, control or non-ASCII character "+

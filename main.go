@@ -35,11 +35,8 @@ import (
 // init lists the commands and topics: a variable would be an initialization cycle, since help and
 // completion, which are in the list, read it.
 func init() {
-	commands = []*command{cmdLogin, cmdLogout, cmdWhoami, cmdProjectList, cmdEnvList, cmdAPI,
-		cmdCompletion, cmdVersion, cmdHelp, helpEnvironment, helpErrors}
-	if helpQuery != nil {
-		commands = append(commands, helpQuery)
-	}
+	commands = append([]*command{cmdLogin, cmdLogout, cmdWhoami, cmdProjectList, cmdEnvList, cmdAPI,
+		cmdCompletion, cmdVersion, cmdHelp, helpEnvironment, helpErrors}, queryTopics...)
 }
 
 func main() {

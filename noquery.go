@@ -7,6 +7,6 @@ package main
 
 var queryFlags []flagSpec
 
-var helpQuery *command
+var queryTopics []*command
 
 func compileQuery(string, bool) (query, error) { return nil, nil }

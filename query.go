@@ -24,7 +24,7 @@ var queryFlags = []flagSpec{
 }
 
 // helpQuery is the topic of help that explains them.
-var helpQuery = &command{
+var queryTopics = []*command{{
 	name:  "query",
 	short: "what --query and --raw print",
 	help: `--query EXPR prints the result of a JMESPath expression (https://jmespath.org)
@@ -54,7 +54,7 @@ prints nothing, and succeeds. Other nulls, objects and deeper lists are errors
     microtica env list --project "$id" --query '[].[id, name]' --raw
   done
 `,
-}
+}}
 
 const (
 	maxQueryTokens = 10_000 // bounds how deep expressions nest, too

@@ -340,13 +340,13 @@ func TestADenseAnswerIsCheap(t *testing.T) {
 
 // TestTheHelpOfQueries checks the page's width, and compiles the expressions that it shows.
 func TestTheHelpOfQueries(t *testing.T) {
-	for line := range strings.SplitSeq(helpQuery.help, "\n") {
+	for line := range strings.SplitSeq(queryTopics[0].help, "\n") {
 		if n := utf8.RuneCountInString(line); n > 80 {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
 	shown := regexp.MustCompile(`--query ("(.*?)"|'(.*?)')`)
-	examples := shown.FindAllStringSubmatch(helpQuery.help, -1)
+	examples := shown.FindAllStringSubmatch(queryTopics[0].help, -1)
 	if len(examples) < 5 {
 		t.Errorf("only %d examples", len(examples))
 	}

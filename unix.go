@@ -67,8 +67,7 @@ func hideInput(f any) error {
 	if inBackground(fd) {
 		return fail(codeUsage, "cannot prompt for the API key in the background")
 	}
-	// Should the shell take the terminal back, reading must fail and restoring must not stop the
-	// program: a signal that comes with SIGCONT has to end it.
+	// Without the terminal, reading then fails, and no stop keeps the program from a signal's end.
 	signal.Ignore(syscall.SIGTTIN, syscall.SIGTTOU)
 	var found syscall.Termios
 	control(fd, getState, &found) // as isTerminal did
