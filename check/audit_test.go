@@ -16,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ import (
 // is spelled or reached. SECURITY.md shows in two tables what each file can reach outside the
 // process, and who uses what is dangerous. What floors and only refuse stays refused all the same.
 
-// floors are the program's files, from the roof to the ground. None uses what a higher one declares.
+// floors are the program's files, roof first. None uses what a higher floor declares.
 var floors = []string{
 	"main.go cmdline.go help.go",
 	"login.go whoami.go project.go api.go",
@@ -36,12 +37,11 @@ var floors = []string{
 	"app.go errors.go key.go json.go output.go tls_go125.go tls_go126.go",
 }
 
-// upward are the names of a higher floor that a file uses all the same.
+// upward are the names from a higher floor that a file uses all the same. A client's methods are in
+// two files: client.go has its type and what the answers mean, http.go makes its requests.
 var upward = map[string]string{
-	// The methods of a client are in both files, and client.go, which knows the endpoints, has the
-	// type, what a status means, and the words for an answer that is not the API's.
-	"http.go": "client app base deadline key limit retries request path client.statusFailure " +
-		"client.badResponse client.quote client.assumption",
+	"http.go": `client app base deadline key limit retries request path
+		client.statusFailure client.badResponse client.quote client.assumption`,
 }
 
 // dangers could give the key away, or reach outside the process. The second table shows who calls
@@ -71,13 +71,12 @@ var only = map[string]string{
 const plain = `bufio bytes cmp context encoding/json errors fmt io iter main maps math math/rand/v2
 	net/url runtime slices strconv strings sync sync/atomic time unicode unicode/*`
 
-// use says that something in a file uses what is declared in the file home of the program, or, if
-// that is "", anywhere else: os.File.Close, $HOME, or as an import net/http or //go:debug.
+// use is one use: of what (key.raw, os.File.Close, $HOME; in imports net/http, //go:debug), where,
+// and in which of the program's files it is declared, if in any.
 type use struct{ what, file, in, home string }
 
-// auditor collects all uses, each with its first line. It imports the standard library for one
-// system at a time: what differs between systems from its source, without the bodies of functions,
-// and the rest as compiled for this one. To compile all of it for each would take minutes.
+// auditor collects all uses, each with its first line. It reads the source of what differs between
+// systems in the standard library: to compile that for each would take minutes.
 type auditor struct {
 	gobuild.Context
 	texts    map[string]string // of the program's files; a name may have a second word
@@ -89,6 +88,12 @@ type auditor struct {
 	in       string // the function, method, type or variable that is visited
 }
 
+var (
+	differs     = regexp.MustCompile(`^(os|os/signal|syscall|structs|internal/.*)$`)
+	variable    = regexp.MustCompile(`^"([A-Z0-9]+(_[A-Z0-9]+)+|[a-z]+_proxy|HOME|USERPROFILE)"$`)
+	unqualified = strings.NewReplacer("microtica.", "", "(", "", "*", "", ")", "")
+)
+
 func newAuditor(t testing.TB) *auditor {
 	list := exec.Command("go", "list", "-export", "-deps", "-trimpath", "-tags=nethttpomithttp2",
 		"-f={{.ImportPath}}={{.Export}}", ".", "os/exec") // all is in the cache since TestMain
@@ -98,14 +103,10 @@ func newAuditor(t testing.TB) *auditor {
 	a := &auditor{Context: gobuild.Default, texts: map[string]string{}, uses: map[use]int{},
 		fset: token.NewFileSet()}
 	a.compiled = importer.ForCompiler(a.fset, "gc", func(name string) (io.ReadCloser, error) {
-		_, rest, _ := strings.Cut("\n"+string(out), "\n"+name+"=")
-		file, _, _ := strings.Cut(rest, "\n")
-		return os.Open(file)
+		line := regexp.MustCompile("(?m)^" + name + "=.*").Find(out)
+		return os.Open(strings.TrimPrefix(string(line), name+"="))
 	})
-	a.GOARCH, a.CgoEnabled, a.ReleaseTags = "amd64", false, nil
-	for minor := range 100 { // a file for a later release of Go counts, too
-		a.ReleaseTags = append(a.ReleaseTags, fmt.Sprintf("go1.%d", minor))
-	}
+	a.GOARCH, a.CgoEnabled = "amd64", false
 	paths, _ := filepath.Glob("../*.*")
 	for _, path := range paths {
 		name := filepath.Base(path) // what go build compiles, Go or not
@@ -118,8 +119,7 @@ func newAuditor(t testing.TB) *auditor {
 
 // audit adds what the program uses that is built for a system with build tags.
 func (a *auditor) audit(t testing.TB, system string, tags ...string) {
-	t.Helper()
-	a.GOOS, a.BuildTags = system, append(tags, "nethttpomithttp2")
+	a.GOOS, a.BuildTags = system, append(tags, "nethttpomithttp2", "go1.25", "go1.26")
 	a.packages = map[string]*types.Package{}
 	a.info.Defs, a.info.Uses = map[*ast.Ident]types.Object{}, map[*ast.Ident]types.Object{}
 	var files []*ast.File
@@ -136,8 +136,7 @@ func (a *auditor) audit(t testing.TB, system string, tags ...string) {
 			a.uses[use{directive, name, "import", ""}] = 1 // all but //go:build
 		}
 	}
-	config := types.Config{Importer: a}
-	_, err := config.Check("microtica", a.fset, files, &a.info)
+	_, err := (&types.Config{Importer: a}).Check("microtica", a.fset, files, &a.info)
 	must(t, err)
 	for _, file := range files {
 		ast.Inspect(file, a.visit)
@@ -148,15 +147,14 @@ func (a *auditor) audit(t testing.TB, system string, tags ...string) {
 func (a *auditor) Import(name string) (*types.Package, error) {
 	if a.packages[name] != nil {
 		return a.packages[name], nil
-	} else if !has("os os/signal syscall structs internal/* internal/*/* internal/*/*/*", name) {
+	} else if a.GOOS == runtime.GOOS || !differs.MatchString(name) {
 		return a.compiled.Import(name)
 	}
 	found, err := a.Context.Import(name, "", 0)
-	files := make([]*ast.File, len(found.GoFiles))
-	for i, file := range found.GoFiles {
-		if err == nil {
-			files[i], err = parser.ParseFile(a.fset, filepath.Join(found.Dir, file), nil, 0)
-		}
+	var files []*ast.File
+	for _, name := range found.GoFiles {
+		file, wrong := parser.ParseFile(a.fset, found.Dir+"/"+name, nil, 0)
+		files, err = append(files, file), cmp.Or(err, wrong)
 	}
 	if err == nil {
 		config := types.Config{Importer: a, IgnoreFuncBodies: true}
@@ -165,10 +163,6 @@ func (a *auditor) Import(name string) (*types.Package, error) {
 	return a.packages[name], err
 }
 
-// variable is what the name of an environment variable looks like.
-var variable = regexp.MustCompile(`^"([A-Z0-9]+(_[A-Z0-9]+)+|[a-z]+_proxy|HOME|USERPROFILE)"$`)
-
-// visit adds what a node uses.
 func (a *auditor) visit(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.FuncDecl:
@@ -193,10 +187,9 @@ func (a *auditor) visit(n ast.Node) bool {
 			} else if o.Pkg() != nil {
 				home = a.fset.File(o.Pos()).Name()
 			}
-			for _, danger := range dangers { // what an interface or a conversion calls the same
-				if home != "" && o.Parent() == nil && strings.HasSuffix(danger, "."+o.Name()) {
-					what = danger
-				}
+			same := func(danger string) bool { return strings.HasSuffix(danger, "."+o.Name()) }
+			if i := slices.IndexFunc(dangers, same); i >= 0 && home != "" && o.Parent() == nil {
+				what = dangers[i] // or what an interface or a conversion puts in its place
 			}
 			a.add(n, what, a.in, home)
 		}
@@ -218,7 +211,7 @@ func nameOf(o types.Object) string {
 	} else if o.Pkg() != nil {
 		name = o.Pkg().Path() + "." + name
 	}
-	return strings.NewReplacer("microtica.", "", "(", "", "*", "", ")", "").Replace(name)
+	return unqualified.Replace(name)
 }
 
 // has reports whether one of the words or patterns in a list matches a word.
@@ -241,7 +234,9 @@ func (a *auditor) report() (tables string, refused []string) {
 			cells[cell] += word
 		}
 	}
-	order := func(x, y use) int { return strings.Compare(fmt.Sprint(x), fmt.Sprint(y)) }
+	order := func(x, y use) int {
+		return cmp.Or(strings.Compare(x.what, y.what), strings.Compare(x.file+x.in, y.file+y.in))
+	}
 	for _, u := range slices.SortedFunc(maps.Keys(a.uses), order) {
 		at := fmt.Sprintf("%s:%d: %s uses %s", u.file, a.uses[u], u.in, u.what)
 		if u.home != "" && floor(u.home) < floor(u.file) && !has(upward[u.file], u.what) {
@@ -261,21 +256,23 @@ func (a *auditor) report() (tables string, refused []string) {
 			put(u.file+" names", u.what)
 		}
 	}
-	total := 0
-	tables = "| file | lines | packages beyond plain computing | names of os, os/signal, syscall " +
-		"| environment variables |\n| --- | ---: | --- | --- | --- |\n"
+	tables, total := "<!-- what make audit prints -->\n"+
+		"| file | lines | packages beyond plain computing | names of os, os/signal, syscall "+
+		"| environment variables |\n| --- | ---: | --- | --- | --- |\n", 0
 	for _, file := range strings.Fields(strings.Join(floors, " ")) {
 		lines := strings.Count(a.texts[file], "\n")
 		tables += fmt.Sprintf("| %s | %d |%s |%s |%s |\n", file, lines, cells[file+" packages"],
 			cells[file+" names"], cells[file+" variables"])
 		total += lines
 	}
-	tables += fmt.Sprintf("| all | %d | | | |\n\n| what is dangerous | who uses it |\n", total) +
-		"| --- | --- |\n"
+	tables += fmt.Sprintf("| all | %d | | | |\n\n| danger | who uses it |\n| --- | --- |\n", total)
 	for _, danger := range dangers {
+		if cells[danger] == "" {
+			refused = append(refused, danger+" is listed as a danger, but nobody uses it")
+		}
 		tables += fmt.Sprintf("| `%s` |%s |\n", danger, cells[danger])
 	}
-	return tables, refused
+	return tables + "<!-- end of what make audit prints -->\n", refused
 }
 
 // TestAudit compares the tables in SECURITY.md with the program. With MICROTICA_AUDIT=print it
@@ -296,67 +293,57 @@ func TestAudit(t *testing.T) {
 	for _, what := range refused {
 		t.Error(what)
 	}
-	const begin = "<!-- what make audit prints -->\n"
-	const end = "<!-- end of what make audit prints -->\n"
-	before, rest, _ := strings.Cut(source(t, "SECURITY.md"), begin)
-	shown, after, _ := strings.Cut(rest, end)
+	document := source(t, "SECURITY.md")
 	switch mode := os.Getenv("MICROTICA_AUDIT"); {
 	case mode == "print":
 		fmt.Print(tables)
 	case mode == "write":
-		text := before + begin + tables + end + after
-		must(t, os.WriteFile("../SECURITY.md", []byte(text), 0o644))
-	case shown != tables:
-		t.Error("SECURITY.md shows other tables; this writes these there, for you to review:\n" +
+		shown := regexp.MustCompile("(?s)<!-- what make audit .* make audit prints -->\n")
+		document = shown.ReplaceAllLiteralString(document, tables)
+		must(t, os.WriteFile("../SECURITY.md", []byte(document), 0o644))
+	case !strings.Contains(document, tables):
+		t.Error("SECURITY.md has other tables; to write these there, for you to review, run\n" +
 			"MICROTICA_AUDIT=write go test -count=1 -run '^TestAudit$' ./check")
 	}
+	a.refuse(t)
 }
 
-// leaks are declarations for a file, and what the report says of each.
+// leaks are declarations that are planted in a file, and what the report must say of each.
 var leaks = []struct{ file, code, want string }{
-	{"whoami.go", `func LEAK(a *app) { a.key.raw() }`, "LEAK uses key.raw"},
-	{"output.go", `var LEAK = key.raw`, "LEAK uses key.raw"},
-	{"json.go", `func LEAK(k key) any { f := k.raw; return func() { f() } }`, "LEAK uses key.raw"},
-	{"api.go", `type KLEAK = key; func LEAK(k *KLEAK) { k.raw() }`, "LEAK uses key.raw"},
-	{"api.go", `type KLEAK struct{ key }; func LEAK(k KLEAK) { k.raw() }`, "LEAK uses key.raw"},
-	{"api.go", `func LEAK(v any) { v.(interface{ raw() string }).raw() }`, "LEAK uses key.raw"},
-	{"api.go", `func LEAK[T interface{ raw() string }](v T) { v.raw() }`, "LEAK uses key.raw"},
-	{"http.go", `func LEAK(k key) { k.raw() }`, "key.raw` .*`http.go:LEAK`"},
-	{"help.go", `func LEAK(k key) { _ = k.mask("") }`, "key.mask` .*`help.go:LEAK`"},
-	{"help.go", `func LEAK(k key) { _ = struct{ secret *string }(k).secret }`, "key.secret` .*:LEAK`"},
-	{"project.go", `var LEAK = saveKey`, "saveKey` .*`project.go:LEAK`"},
-	{"key.go", `import "fmt"; func LEAK(a *app) { fmt.Println(a.key.raw()) }`, "LEAK uses fmt.Println"},
-	{"key.go", `func LEAK(a *app) { println(a.key.raw()) }`, "LEAK uses println"},
-	{"key.go", `import "unsafe"; var LEAK unsafe.Pointer`, "key.go .*`unsafe`"},
-	{"key.go", "//go:linkname LEAK runtime.exit\nfunc LEAK(int) {}", "uses //go:linkname"},
-	{"app.go", `import r "reflect"; var LEAK = r.ValueOf(new(key))`, "app.go:.* uses reflect"},
-	{"whoami.go", `import "os"; func LEAK() { os.ReadFile("x") }`, "whoami.go:.* uses os;"},
-	{"main.go", `import "os"; var LEAK = os.ReadFile`, "main.go .* `os.ReadFile`"},
-	{"login.go", `import o "os"; func LEAK() { o.LookupEnv("HOME") }`, "LEAK uses os.LookupEnv"},
-	{"login.go", `func LEAK(a *app) { a.getenv("SPY") }`, "login.go .* `SPY`"},
-	{"creds.go", `import "os/exec"; func LEAK() { exec.Command("sh").Run() }`, "uses os/exec"},
-	{"client.go", `import . "net/http"; func LEAK() { Head("") }`, "client.go:.* uses net/http;"},
-	{"http.go", `import "net/http"; var LEAK = http.DefaultClient`, "uses net/http.DefaultClient"},
-	{"http.go", `import x "net/http"; func LEAK(t x.RoundTripper) { t.RoundTrip(nil) }`, "RoundTripper"},
-	{"http.go", `import "crypto/tls"; var LEAK = tls.Config{InsecureSkipVerify: true}`, "uses .*Skip"},
-	{"json.go", `func LEAK(a *app) { a.newClient() }`, "json.go:2: LEAK uses app.newClient of client.go"},
-	{"api.go", "//line main.go:1\nvar LEAK = overview", "api.go:3: LEAK uses overview of help.go"},
+	{"whoami.go", `func called(a *app) { a.key.raw() }`, "called uses key.raw; only"},
+	{"output.go", `var variable = key.raw`, "variable uses key.raw; only"},
+	{"json.go", `func closed(k key) any { return func() { k.raw() } }`, "closed uses key.raw;"},
+	{"json.go", `func bound(k key) { f := k.raw; f() }`, "bound uses key.raw; only"},
+	{"api.go", `type alias = key; func other(k *alias) { k.raw() }`, "other uses key.raw; only"},
+	{"api.go", `func asked(v any) { v.(interface{ raw() string }).raw() }`, "asked uses key.raw;"},
+	{"http.go", `func again(k key) { k.raw() }`, "key.raw` .*`http.go:again`"},
+	{"help.go", `func cast(k key) any { return struct{ secret *string }(k).secret }`, "go:cast`"},
+	{"whoami.go", `import "fmt"; func show(a *app) { fmt.Println(a.key.raw()) }`, "show uses fmt."},
+	{"key.go", `import "unsafe"; var pointer unsafe.Pointer`, "key.go .*`unsafe`"},
+	{"key.go", "//go:linkname exit runtime.exit\nfunc exit(int) {}", "uses //go:linkname; only"},
+	{"whoami.go", `import "os"; func read() { os.ReadFile("x") }`, "whoami.go:.* uses os; only"},
+	{"main.go", `import "os"; var reader = os.ReadFile`, "main.go .* `os.ReadFile`"},
+	{"login.go", `import o "os"; func look() { o.LookupEnv("SPY") }`, "look uses os.LookupEnv;"},
+	{"login.go", `func spied(a *app) { a.getenv("SPY") }`, "login.go .* `SPY`"},
+	{"creds.go", `import "os/exec"; var shell = exec.Command("sh")`, "uses os/exec; only"},
+	{"client.go", `import . "net/http"; func asks() { Head("") }`, "client.go:.* uses net/http;"},
+	{"http.go", `import h "net/http"; var c = h.DefaultClient`, "uses net/http.DefaultClient;"},
+	{"http.go", `import h "net/http"; func f(t h.RoundTripper) { t.RoundTrip(nil) }`, "Tripper;"},
+	{"http.go", `import "crypto/tls"; var t = tls.Config{InsecureSkipVerify: true}`, "SkipVerify;"},
+	{"json.go", `func up(a *app) { a.newClient() }`, "json.go:2: up uses app.newClient of client"},
+	{"api.go", "//line main.go:1\nvar top = overview", "api.go:3: top uses overview of help.go"},
 }
 
-// TestTheAuditRefuses plants all leaks at once, each under a name of its own.
-func TestTheAuditRefuses(t *testing.T) {
-	t.Parallel()
-	a := newAuditor(t)
-	for i, leak := range leaks {
-		text := "package main\n" + leak.code + "\n"
-		a.texts[fmt.Sprint(leak.file, " ", i)] = strings.ReplaceAll(text, "LEAK", fmt.Sprint("leak", i))
+// refuse fails unless a report on the program with all leaks in it names each.
+func (a *auditor) refuse(t testing.TB) {
+	for _, leak := range leaks {
+		a.texts[leak.file+" "+leak.code] = "package main\n" + leak.code + "\n"
 	}
 	a.audit(t, "linux")
 	tables, refused := a.report()
 	report := tables + strings.Join(refused, "\n")
-	for i, leak := range leaks {
-		want := strings.ReplaceAll(leak.want, "LEAK", fmt.Sprint("leak", i))
-		if !regexp.MustCompile(want).MatchString(report) {
+	for _, leak := range leaks {
+		if !regexp.MustCompile(leak.want).MatchString(report) {
 			t.Errorf("%s passes in %s", leak.code, leak.file)
 		}
 	}
