@@ -99,9 +99,11 @@ func newAuditor(t testing.TB) *auditor {
 		"-f={{.ImportPath}}={{.Export}}", ".", "os/exec") // all is in the cache since TestMain
 	list.Dir, list.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
 	out, err := list.Output()
-	must(t, err)
+	root, rootErr := exec.Command("go", "env", "GOROOT").Output() // which -trimpath hides
+	must(t, err, rootErr)
 	a := &auditor{Context: gobuild.Default, texts: map[string]string{}, uses: map[use]int{},
 		fset: token.NewFileSet()}
+	a.GOROOT = strings.TrimSpace(string(root))
 	a.compiled = importer.ForCompiler(a.fset, "gc", func(name string) (io.ReadCloser, error) {
 		line := regexp.MustCompile("(?m)^" + name + "=.*").Find(out)
 		return os.Open(strings.TrimPrefix(string(line), name+"="))
