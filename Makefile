@@ -79,6 +79,7 @@ noquery: ## vet and test the program without --query
 
 static: build ## check that the binary is static and holds nothing but the standard library
 	$(call checks,,^Test(BinaryIsStatic|NothingButTheStandardLibrary)$$)
+	MICROTICA_RELEASE=1 $(GO) test -C check -count=1 -run '^TestDist'
 
 torture: build ## try hard to lose or leak the key: the large numbers that SECURITY.md quotes
 	$(call checks,MICROTICA_TORTURE=large,^TestTorture)

@@ -80,7 +80,7 @@ var servers = []hostile{
 	{"deep objects", list("{}", `,{"a":`+strings.Repeat(`{"abcd":`, 9000)+"0"+
 		strings.Repeat("}", 9001), ""), 0, "", ""},
 	{"a long name of escapes", list(`{"`, `\u001b`, `":0}`), 0, "", ""},
-	{"bidi controls", list(`{"id":"`, "\u202e", `"}`), 0, "", ""},
+	{"raw controls", list(`{"id":"`, "\x7f", `"}`), 0, "", ""},
 	{"tags as escapes", list(`{"id":"`, `\udb40\udc01`, `"}`), 0, "", ""},
 
 	// Some have an error with a message of 16 MiB.
@@ -202,15 +202,15 @@ func meet(t *testing.T, h hostile, line string) {
 }
 
 // meetAll runs command lines against servers, some at a time: each against each, or with small
-// numbers the one that a server names.
+// numbers the one that a server names, against every third.
 func meetAll(t *testing.T, servers []hostile, lines []string, atATime int) {
 	t.Parallel()
 	var all sync.WaitGroup
 	defer all.Wait()
 	free := make(chan struct{}, atATime)
-	for _, h := range servers {
+	for i, h := range servers {
 		for _, line := range lines {
-			if !large() && line != h.line {
+			if !large() && (line != h.line || i%3 > 0) {
 				continue
 			}
 			all.Add(1)

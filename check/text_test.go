@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 	"unicode/utf16"
@@ -26,9 +27,8 @@ type spelling [3]string
 
 const sent, inText, inJSON = 0, 1, 2
 
-// hidden are all hidden runes, in their order, and bytes that are not UTF-8.
-var hidden = func() []spelling {
-	var all []spelling
+// hidden returns all hidden runes, in their order, and bytes that are not UTF-8.
+var hidden = sync.OnceValue(func() (all []spelling) {
 	for r := range rune(unicode.MaxRune + 1) {
 		if isHidden(r) {
 			s := spelling{string(r), strings.Trim(strconv.QuoteRuneToASCII(r), "'"), ""}
@@ -42,7 +42,7 @@ var hidden = func() []spelling {
 		}
 	}
 	return append(all, spelling{"\xff\xfe", "\uFFFD", "\uFFFD"})
-}()
+})
 
 // each returns template once for each rune, spelled in place of #.
 func each(template string, runes []spelling, how int) string {
@@ -60,30 +60,26 @@ func TestTortureTextInLists(t *testing.T) {
 	api, blanks := fakeapi.New(t), regexp.MustCompile(` {2,}`)
 	u := newUser(t, api.Base()).with("MICROTICA_TOKEN=" + fakeapi.Key)
 	for _, how := range []int{sent, inJSON} {
-		list := "[" + each(element, hidden, how) + "{}]"
+		list := "[" + each(element, hidden(), how) + "{}]"
 		api.Answer("/projects", fakeapi.Reply(200, `{"projects":`+list+"}"))
 		stages := fakeapi.Reply(200, `{"entities":{"stages":`+list+"}}")
 		api.Answer("/projects/5f1c/details", stages)
-		for _, place := range []struct{ line, before, element, after string }{
+		for _, at := range []struct{ line, before, element, after string }{
 			{"project list --json", "[", element, "{}]\n"},
 			{"env list --project 5f1c --json", "[", element, "{}]\n"},
 			{"api projects", `{"projects":[`, element, "{}]}\n"},
-			{"project list --query [].{a:id,b:name}", "[", `{"a":"1#2","b":"3#4"},`,
-				`{"a":null,"b":null}]` + "\n"},
+			{"project list --query [].[id,name]", "[", `["1#2","3#4"],`, "[null,null]]\n"},
 			{"project list --query [].[id,name] --raw", "", "1#2\t3#4\n", "\t\n"},
 			{"project list", "ID NAME\n", "1#2 3#4\n", "- -\n"},
 			{"env list --project 5f1c", "ID NAME STATUS LAST DEPLOYED (UTC)\n",
 				"1#2 3#4 #5 -\n", "- - - -\n"},
 		} {
-			how := inJSON
-			if strings.HasSuffix(place.element, "\n") {
-				how = inText
-			}
-			want := result{place.before + each(place.element, hidden, how) + place.after, "", 0}
-			got := u.run(strings.Fields(place.line)...)
+			how := map[bool]int{true: inText, false: inJSON}[strings.HasSuffix(at.element, "\n")]
+			want := result{at.before + each(at.element, hidden(), how) + at.after, "", 0}
+			got := u.run(strings.Fields(at.line)...)
 			got.stdout = blanks.ReplaceAllString(got.stdout, " ")
 			if got != want {
-				t.Errorf("%s: %.600v", place.line, got)
+				t.Errorf("%s: %.600v", at.line, got)
 			}
 		}
 	}
@@ -96,10 +92,10 @@ func TestTortureTextInMessages(t *testing.T) {
 	api := fakeapi.New(t)
 	u := newUser(t, api.Base()).with("MICROTICA_TOKEN=" + fakeapi.Key)
 	u.stdin = fakeapi.Key
-	for i := range len(hidden) / 140 {
-		some := hidden[i*140 : min(len(hidden), i*140+280)]
-		message := each("#", some, i%2*inJSON)
-		api.Answer("/projects", fakeapi.Reply(400, `{"message":"`+message+`"}`))
+	for i := range len(hidden())/280 + 1 {
+		some := hidden()[i*280 : min(len(hidden()), i*280+280)]
+		message := `{"message":"` + each("#", some, i%2*inJSON) + `"}`
+		api.Answer("/projects", fakeapi.Reply(400, message))
 		for j, line := range []string{"login", "whoami --json", "project list", "api projects"} {
 			want := ": " + each("#", some, inText)
 			if strings.HasSuffix(line, "--json") {
@@ -115,24 +111,24 @@ func TestTortureTextInMessages(t *testing.T) {
 	}
 }
 
-// TestTortureTextOnTheWire puts hidden runes into the reason, into a header, and into a host.
+// TestTortureTextOnTheWire puts hidden runes into the reason and into the host of Location.
 func TestTortureTextOnTheWire(t *testing.T) {
 	t.Parallel()
 	server := fakeapi.NewRaw(t, func(conn net.Conn) {
 		var i int
 		fmt.Sscanf(fakeapi.ReadHead(conn), "GET /%d/", &i)
-		text, _ := strconv.Unquote(`"` + hidden[i/3][inText] + `"`)
+		text, _ := strconv.Unquote(`"` + hidden()[i/3][inText] + `"`)
 		escaped := strings.ReplaceAll(fmt.Sprintf("% x", text), " ", "%")
 		io.WriteString(conn, "HTTP/1.1 302 "+[]string{text, "\r\nLocation: //a" + text + "b/",
 			"\r\nLocation: //a%" + escaped + "b/"}[i%3]+"\r\n\r\n")
 	})
-	for i := range 3 * len(hidden) {
+	for i := range 3 * len(hidden()) {
 		if large() || i%211 == 0 {
 			u := newUser(t, fmt.Sprintf("%s/%d", server.Base(), i))
 			got := u.with("MICROTICA_TOKEN="+fakeapi.Key).run("project", "list")
 			text := strings.ReplaceAll(got.stdout+got.stderr, "\n", "")
 			if got.exit != 6 || !utf8.ValidString(text) || strings.ContainsFunc(text, isHidden) {
-				t.Errorf("%q: %v", hidden[i/3][sent], got)
+				t.Errorf("%q: %v", hidden()[i/3][sent], got)
 			}
 		}
 	}
@@ -141,11 +137,11 @@ func TestTortureTextOnTheWire(t *testing.T) {
 // TestTextOfTheUser puts hidden runes into what the user names.
 func TestTextOfTheUser(t *testing.T) {
 	t.Parallel()
-	typed := "\x1b\n" + each("#", hidden[32:], sent) + "." // an argument cannot hold a NUL
-	shown := `\x1b\n` + each("#", hidden[32:], inText) + "."
+	typed := "\x1b\n" + each("#", hidden()[32:], sent) + "." // without NUL
+	shown := `\x1b\n` + each("#", hidden()[32:], inText) + "."
 	u := newUser(t, fakeapi.New(t).Base()).with("MICROTICA_TOKEN=" + fakeapi.Key)
-	u.want(result{"", "error: unknown command 'a" + shown + "'\nhint: run 'microtica help'\n", 2},
-		"a"+typed)
+	u.want(result{"", "error: unknown command '" + shown + "'\nhint: run 'microtica help'\n", 2},
+		typed)
 	u.want(result{"", "error: the API cannot find project a" + shown + " for key mic_d60bea1d " +
 		"(HTTP 404): no such path\nhint: run 'microtica project list' to see the projects\n", 4},
 		"env", "list", "--project", "a"+typed)
