@@ -214,8 +214,8 @@ func TestWhatIsInThePlaceOfTheKeyIsNamedAndKept(t *testing.T) {
 	}
 }
 
-// TestADirectoryThatIsNotTheUsersAloneIsRefused by login, which changes nothing there. (Those of
-// other users are in check.)
+// TestADirectoryThatIsNotTheUsersAloneIsRefused by login, which changes nothing there. (Those
+// of other users are in check.)
 func TestADirectoryThatIsNotTheUsersAloneIsRefused(t *testing.T) {
 	t.Parallel()
 	needUnix(t)
