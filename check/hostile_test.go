@@ -149,7 +149,7 @@ func fill(conn net.Conn, status, before, piece, after string) {
 func bomb(conn net.Conn) {
 	w := gzip.NewWriter(conn)
 	defer w.Close()
-	send(w, " ", 64<<20)
+	send(w, " ", 17<<20) // more than the program takes, if it unpacked it
 }
 
 // dripping returns what makes a server read a request, send text, and then more, bit by bit.
