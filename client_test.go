@@ -32,12 +32,11 @@ func statusError(status int, host, what string, list bool) (w wrong, tries int) 
 		500: {"api.server", "the API failed" + number, later, 0},
 		600: badAnswer(host, "its status is unexpected (HTTP #)", 0),
 	}
-	if list {
-		errors[404] = badAnswer(host, "there is no such path (HTTP #)", 0)
-	}
 	w = cmp.Or(errors[status], errors[status/100*100])
 	if list && status == 403 {
 		w.hint = "name a project: 'microtica env list --project ID'"
+	} else if list && status == 404 {
+		w = badAnswer(host, "there is no such path (HTTP #)", 0)
 	}
 	w.status, w.message = status, strings.Replace(w.message, "#", fmt.Sprint(status), 1)
 	if slices.Contains([]int{429, 502, 503, 504}, status) {
@@ -107,7 +106,7 @@ func TestARedirectNamesItsHost(t *testing.T) {
 	for location, says := range map[string]string{
 		"http://user:hunter2@NEAR/?key=KEY#KEY": "to NEAR",
 		"/gateway/v1/elsewhere":                 "to API",
-		"https://" + letters + "KEY/x":          "to " + letters + "mic_d60bea…",
+		"https://" + letters + fakeapi.Secret:   "to " + letters + "mic_d60bea…",
 		"http://NEAR/%zz":                       "without saying where",
 		"javascript:alert(1)":                   "without saying where",
 	} {

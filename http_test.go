@@ -68,10 +68,9 @@ func (s *shell) wantTried(tries, seconds int, w wrong, args ...string) {
 		got, want, notes := s.run(line...), last.fails("", asJSON), ""
 		isRight := len(s.waits) == tries-1
 		for i, wait := range s.waits {
-			least, most := 500*time.Millisecond<<i, 625*time.Millisecond<<i
-			isAsked := wait == time.Duration(seconds)*time.Second
-			fits := isAsked || seconds == 0 && least <= wait && wait <= most
-			isRight = isRight && fits && wait > 0
+			least := 500 * time.Millisecond << i
+			isRight = isRight && (seconds == 0 && least <= wait && wait <= least*5/4 ||
+				seconds > 0 && wait == time.Duration(seconds)*time.Second)
 			notes += notice("note", "api.retry", fmt.Sprintf(
 				"%s; trying again in %.2g s (try %d of 3)", w.message, wait.Seconds(), i+2), asJSON)
 		}
@@ -151,8 +150,7 @@ func TestABadProxyVariableIsAUsageError(t *testing.T) {
 	}
 	// With these, it is the API that cannot be reached: the proxy is that of the process, none.
 	refused := "cannot connect to 127.0.0.1:1: " + syscall.ECONNREFUSED.Error()
-	for _, value := range []string{"127.0.0.1:1/", "ana:hunter2@proxy.example:3128",
-		"socks5://[::1]:1080"} {
+	for _, value := range []string{"127.0.0.1:1/", "socks5://ana:hunter2@[::1]:1080"} {
 		s := onlyAt(t, "https://127.0.0.1:1").with("HTTPS_PROXY", value, "https_proxy", "%zz")
 		s.wantTried(1, 0, wrong{"network.connect", refused, connectHint, 0}, "project", "list")
 	}
@@ -183,8 +181,7 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 		status, limit, seconds, tries int
 		values                        []string
 	}{
-		{503, 60, 0, 3,
-			[]string{"", "0", "-1", "+5", "1.5", "5, 6", "Fri, 31 Dec 9999 23:59:59 GMT"}},
+		{503, 60, 0, 3, []string{"", "0", "-1", "+5", "1.5", "Fri, 31 Dec 9999 23:59:59 GMT"}},
 		{503, 60, 30, 3, []string{"30", "0030"}},
 		{503, 60, 31, 1, []string{"31"}},
 		{503, 60, 1<<30 - 1, 1, []string{"10000000000", "99999999999999999999999"}},
@@ -203,41 +200,34 @@ func TestRetryAfterIsObeyedWithinReason(t *testing.T) {
 }
 
 // slowNotes is a stderr that takes its time for a note.
-type slowNotes struct{ strings.Builder }
+type slowNotes struct{ text string }
 
 func (w *slowNotes) Write(p []byte) (int, error) {
 	if bytes.HasPrefix(p, []byte("note")) {
 		time.Sleep(100 * time.Millisecond)
 	}
-	return w.Builder.Write(p)
-}
-
-// slowly returns a handler that waits, then answers with a status.
-func slowly(wait time.Duration, status int) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(wait)
-		w.WriteHeader(status)
-	}
+	w.text += string(p)
+	return len(p), nil
 }
 
 // TestASlowAnswerIsAnnouncedAtATerminal before the result, also if that comes during the note.
 func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
-	api.Answer("/projects", slowly(40*time.Millisecond, 500))
+	api.Answer("/projects", fakeapi.Reply(500, ""))
 	failed := wrong{"api.server", "the API failed (HTTP 500)", "try again later", 500}.
 		fails("", false)
 	s.onTerminal = true
 	s.want(failed, "project", "list")
-	s.onTerminal, s.patience = false, time.Millisecond
+	s.onTerminal, s.patience = false, time.Nanosecond // every answer is slow
 	s.want(failed, "project", "list")
 	var stderr slowNotes
 	a := &app{stderr: &stderr, onTerminal: true, patience: s.patience, timeLimit: s.timeLimit,
 		lookenv: func(name string) (string, bool) { return s.env[name], true }}
 	a.run([]string{"project", "list"})
 	note := "note: waiting for an answer from " + api.Host() + ", 10 s more at most\n"
-	if got := stderr.String(); got != note+failed.stderr {
-		t.Errorf("got %q, want %q", got, note+failed.stderr)
+	if stderr.text != note+failed.stderr {
+		t.Errorf("got %q, want %q", stderr.text, note+failed.stderr)
 	}
 }
 
@@ -245,7 +235,10 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 func TestACommandHasOneLimit(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
-	api.Answer("/projects", slowly(600*time.Millisecond, 403))
+	api.Answer("/projects", func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(600 * time.Millisecond)
+		w.WriteHeader(403)
+	})
 	api.Answer("/me", fakeapi.Silence)
 	s.timeLimit = 1400 * time.Millisecond
 	start, got := time.Now(), s.run("whoami")
@@ -271,7 +264,7 @@ func TestAServerThatFails(t *testing.T) {
 		want  wrong
 	}{
 		{answering(""), 3, ended("HOST")},
-		{answering("HTT"), 1, badAnswer("HOST", cutHead, 0)},
+		{answering(okLine), 1, badAnswer("HOST", cutHead, 0)},
 		{answering("HTTP/1.1 401 No\r\nContent-Length: 30\r\n\r\n{}"), 1,
 			badAnswer("HOST", "it is cut short or malformed", 0)},
 		{answering(okLine + "X: " + blanks[:70000] + "x\r\n\r\n[]"), 1,
@@ -347,8 +340,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 		return wrong{"network.dns", "cannot resolve " + host + ": " + why, connectHint, 0}
 	}
 	untrusted := func(err error) error { return &tls.CertificateVerificationError{Err: err} }
-	unknown := x509.UnknownAuthorityError{}
-	expired := x509.CertificateInvalidError{Reason: x509.Expired}
+	unknown, old := x509.UnknownAuthorityError{}, x509.CertificateInvalidError{Reason: x509.Expired}
 	install := "CA certificates may be missing, as in a scratch image: set SSL_CERT_FILE"
 	if runtime.GOOS == "darwin" || onWindows {
 		install = "add the authority's certificate to the system's store"
@@ -367,7 +359,7 @@ func TestWhyANetworkFailed(t *testing.T) {
 		{fmt.Errorf("broken: %w", op("write", syscall.EPIPE)), ended(host)},
 		{op("local error", errors.New("tls: oh")), insecure(host, "tls: oh", tlsHint)},
 		{untrusted(unknown), insecure(host, unknown.Error(), install)},
-		{untrusted(expired), insecure(host, expired.Error(), "check this machine's clock")},
+		{untrusted(old), insecure(host, old.Error(), "check this machine's clock")},
 		{errors.New("anything else"), badAnswer(host, cutHead, 0)},
 	} {
 		wantUnreachable(t, test.want, test.err, nil, true)
@@ -399,7 +391,6 @@ func TestAProxyThatFailsIsNamed(t *testing.T) {
 		want   wrong
 	}{
 		{"http", nil, is(refused)},
-		{"socks5", nil, is(refused)},
 		{"http", sending("HTTP/1.1 407 " + password + "\r\n\r\n"), is("it answered HTTP 407")},
 		{"http", sending("HTTP/1.1 204 No Content\r\n\r\n"), is("it answered HTTP 204")},
 		{"http", sending("HTTP/1.1 " + password + "\r\n\r\n"), notAProxy},
