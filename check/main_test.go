@@ -48,6 +48,7 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp("", "microtica-check-")
 	defer os.RemoveAll(dir)
+	os.Chmod(dir, 0o755) // for tests that run the program as another user
 	if binary == "" && err == nil {
 		binary = filepath.Join(dir, "microtica"+map[bool]string{true: ".exe"}[onWindows])
 		err = build(binary, "..")
