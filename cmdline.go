@@ -70,7 +70,6 @@ func (a *app) parse(args []string) (c *command, err error) {
 	return c, err
 }
 
-// hasPrefix reports whether the first words are those of prefix.
 func hasPrefix(words, prefix []string) bool {
 	return len(words) >= len(prefix) && slices.Equal(words[:len(prefix)], prefix)
 }

@@ -66,7 +66,6 @@ func pages(words []string) string {
 	return strings.Join(texts, "\n\n")
 }
 
-// overview returns the page on the program as a whole.
 func overview() string {
 	var b strings.Builder
 	b.WriteString(`microtica: log in to Microtica with an API key and see what the key can see

@@ -66,14 +66,13 @@ func redact(text string) string {
 			continue
 		}
 		b.WriteString(prefix + "_")
-		text = strings.TrimLeftFunc(after, isNotSpace)
+		text = strings.TrimLeftFunc(after, func(r rune) bool { return !unicode.IsSpace(r) })
 		if len(text) < len(after) {
 			b.WriteString("…")
 		}
 	}
 }
 
-func isNotSpace(r rune) bool        { return !unicode.IsSpace(r) }
 func isNotAlphanumeric(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // trimKey removes what comes with a pasted or mounted key: a byte order mark and white space.

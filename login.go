@@ -109,7 +109,6 @@ func (a *app) newKey() (k key, source string, err error) {
 	return k, source, err
 }
 
-// promptText asks for the key, and says where to create one.
 const promptText = "Create an API key in Microtica's console, in the project's settings; " +
 	"it is shown only once.\nAPI key (input is hidden): "
 

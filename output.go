@@ -78,8 +78,12 @@ func writeTable(w io.Writer, rows func(row func([]string))) {
 // clean returns text as one line that is harmless to a terminal. Text from outside goes through it,
 // or through writeJSON, before it is printed.
 func clean(text string) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if !strings.ContainsFunc(text, isHidden) { // nearly always
+		return text
+	}
 	var b strings.Builder
-	writeEscaped(&b, strings.ToValidUTF8(text, "\uFFFD"), escapeInText)
+	writeEscaped(&b, text, escapeInText)
 	return b.String()
 }
 
