@@ -147,18 +147,14 @@ func (c *client) statusFailure(r request, status int, location string, answer js
 // rejected returns the failure for a key that does not work.
 func (c *client) rejected() *failure {
 	f := fail(codeAuthRejected, "the API rejected key %v from %s", c.key, c.source)
-	fileIsNext := c.source == "MICROTICA_TOKEN" && c.app.getenv("MICROTICA_TOKEN_FILE") != ""
-	hint := "run 'microtica login' with"
+	hint := "run 'microtica login' with a key that works"
 	switch c.source {
 	case sourceFlag, sourceStdin:
 		return f.withHint("check the key in Microtica's console")
 	case "MICROTICA_TOKEN":
-		hint = "set MICROTICA_TOKEN to"
+		hint = "set MICROTICA_TOKEN to a key that works, or unset it"
 	case "MICROTICA_TOKEN_FILE":
-		hint = "set MICROTICA_TOKEN_FILE to a file with"
+		hint = "set MICROTICA_TOKEN_FILE to a file with a key that works, or unset it"
 	}
-	if strings.HasPrefix(c.source, "MICROTICA_") && !fileIsNext && c.app.hasSavedKey(c.key) {
-		return f.withHint("unset %s to use the saved key", c.source)
-	}
-	return f.withHint("%s a key that works; this one may be expired or revoked", hint)
+	return f.withHint("%s; this one may be expired or revoked", hint)
 }

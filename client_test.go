@@ -18,7 +18,8 @@ const redirectHint = "redirects are not followed: set MICROTICA_API_URL to the A
 // that gets it is made: what is what it asked for, and list whether that is the list of projects.
 func statusError(status int, host, what string, list bool) (w wrong, tries int) {
 	const key, number, later = "key mic_d60bea1d", " (HTTP #): because", "try again later"
-	const renew = "set MICROTICA_TOKEN to a key that works; this one may be expired or revoked"
+	const renew = "set MICROTICA_TOKEN to a key that works, or unset it; " +
+		"this one may be expired or revoked"
 	errors := map[int]wrong{
 		300: {"api.redirect", "the API redirects without saying where (HTTP #)", redirectHint, 0},
 		400: {"api.refused", "the API refused the request for " + what + number, "", 0},
@@ -67,31 +68,27 @@ func TestEveryStatusHasItsError(t *testing.T) {
 	}
 }
 
-// TestARejectedKeysHintWorksFromHere covers each source, with and without a key to fall back on.
-func TestARejectedKeysHintWorksFromHere(t *testing.T) {
+// TestARejectedKeysHintNamesItsSource for each source of a key.
+func TestARejectedKeysHintNamesItsSource(t *testing.T) {
 	t.Parallel()
 	const token, file = "MICROTICA_TOKEN", "MICROTICA_TOKEN_FILE"
-	const renew = " a key that works; this one may be expired or revoked"
 	api := fakeapi.New(t)
-	for _, test := range []struct{ variables, stored, hint string }{
-		{token, "", "set MICROTICA_TOKEN to" + renew},
-		{token, "not a key", "set MICROTICA_TOKEN to" + renew},
-		{token, testKey, "unset MICROTICA_TOKEN to use the saved key"},
-		{token + " " + file, testKey, "set MICROTICA_TOKEN to" + renew}, // the file would be next
-		{file, testKey, "unset MICROTICA_TOKEN_FILE to use the saved key"},
-		{file, otherKey, "set MICROTICA_TOKEN_FILE to a file with" + renew},
-		{"", otherKey, "run 'microtica login' with" + renew},
+	for _, test := range []struct{ variables, hint string }{
+		{token, "set MICROTICA_TOKEN to a key that works, or unset it"},
+		{token + " " + file, "set MICROTICA_TOKEN to a key that works, or unset it"},
+		{file, "set MICROTICA_TOKEN_FILE to a file with a key that works, or unset it"},
+		{"", "run 'microtica login' with a key that works"},
 	} {
-		s := newShell(t, api.Base()).save(test.stored)
+		s := newShell(t, api.Base()).save(otherKey)
 		key := filepath.Join(s.home, "key.txt")
 		must(t, os.WriteFile(key, []byte(otherKey), 0o600))
 		for variable := range strings.FieldsSeq(test.variables) {
 			s.with(variable, map[string]string{token: otherKey, file: key}[variable])
 		}
 		source, _, _ := strings.Cut(test.variables, " ")
-		s.wantError(wrong{"auth.rejected", "the API rejected key mic_0ther from SOURCE " +
-			"(HTTP 401): key revoked", test.hint, 401}.from(cmp.Or(source, s.credentials())),
-			"project", "list")
+		s.wantError(wrong{"auth.rejected", "the API rejected key mic_0ther from SOURCE (HTTP 401): " +
+			"key revoked", test.hint + "; this one may be expired or revoked", 401}.
+			from(cmp.Or(source, s.credentials())), "project", "list")
 	}
 }
 

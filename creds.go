@@ -89,18 +89,6 @@ func (a *app) storedKey() (k key, path string, err error) {
 	return k, path, err
 }
 
-// hasSavedKey reports whether a key other than k is saved, which commands would use if no variable
-// supplied one.
-func (a *app) hasSavedKey(k key) bool {
-	path, err := a.credentialsPath(codeAuthMissing)
-	if err != nil {
-		return false
-	}
-	text, _, err := readKeyFile(path)
-	saved, malformed := parseKey(text, path)
-	return err == nil && malformed == nil && *saved.secret != *k.secret
-}
-
 // credentialsPath returns the path of the stored key. Without a home directory it fails with code
 // c.
 func (a *app) credentialsPath(c *code) (string, error) {

@@ -25,6 +25,7 @@ func canonicalJSON(text string, k key) (jsonText, error) {
 	if !json.Valid([]byte(text)) { // the compiler makes no copy for this conversion
 		return "", errors.New("it is not JSON")
 	}
+	holdsKey := k.mask(text) != text // as it is; an escaped string may hold it all the same
 	var b strings.Builder
 	separators, written := 0, 0
 	rewrite := func(from, to int) { // keeps what is before from, and goes on at to
@@ -45,11 +46,9 @@ func canonicalJSON(text string, k key) (jsonText, error) {
 			}
 		case '"':
 			next = skipString(text, i)
-			token := text[i:next]
-			plain := unquote(token)
-			if masked := k.mask(plain); masked != plain || strings.Contains(token, `\`) {
+			if token := text[i:next]; holdsKey || strings.Contains(token, `\`) {
 				rewrite(i, next)
-				writeQuoted(&b, masked)
+				writeQuoted(&b, k.mask(unquote(token)))
 			}
 		}
 	}

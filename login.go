@@ -70,7 +70,7 @@ func runLogin(a *app) (err error) {
 		CredentialsFile string `json:"credentialsFile"`
 		Verified        bool   `json:"verified"`
 	}{c.key.String(), path, !a.noVerify && check.err == nil}
-	err = a.print(marshal(result, a.key), func(w io.Writer) {
+	err = a.print(result, func(w io.Writer) {
 		if !a.quiet {
 			fmt.Fprintf(w, "Saved API key %v to %s\n", c.key, clean(a.key.mask(path)))
 		}
@@ -121,9 +121,11 @@ func (a *app) readKey() (text string, err error) {
 	} else if !a.onTerminal {
 		return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
 			withHint(fromFile)
-	} else if err = hideInput(a.stdin); err != nil {
-		return "", asFailure(err).withHint(fromFile)
 	} else {
+		<-a.caught // so that a signal restores the terminal
+		if err = hideInput(a.stdin); err != nil {
+			return "", asFailure(err).withHint(fromFile)
+		}
 		io.WriteString(a.stderr, promptText)
 		text, err = readTypedLine(a.stdin)
 		restoreInput()
@@ -173,7 +175,7 @@ func runLogout(a *app) error {
 			CredentialsFile string `json:"credentialsFile"`
 			Removed         bool   `json:"removed"`
 		}{path, removed}
-		err = a.print(marshal(result, a.key), func(w io.Writer) {
+		err = a.print(result, func(w io.Writer) {
 			said := "No API key was saved in"
 			if removed {
 				said = "Removed the API key saved in"

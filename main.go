@@ -43,10 +43,12 @@ func main() {
 	log.SetOutput(io.Discard) // net/http logs what a server sent
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookenv: os.LookupEnv,
 		sleep: time.Sleep, onTerminal: isTerminal(os.Stderr), timeLimit: 60 * time.Second,
-		loginLimit: 5 * time.Second, patience: 3 * time.Second}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, endingSignals()...)
-	go func() {
+		loginLimit: 5 * time.Second, patience: 3 * time.Second,
+		caught: make(chan struct{})}
+	go func() { // it takes longer than some commands; until then Go ends the program
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, endingSignals()...)
+		close(a.caught)
 		s := <-signals
 		restoreForGood()
 		dieOf(s)
@@ -118,7 +120,7 @@ func runVersion(a *app) error {
 		OS      string `json:"os"`
 		Arch    string `json:"arch"`
 	}{version, runtime.Version(), runtime.GOOS, runtime.GOARCH}
-	return a.print(marshal(report, a.key), func(w io.Writer) {
+	return a.print(report, func(w io.Writer) {
 		fmt.Fprintf(w, "microtica %s (%s %s/%s)\n",
 			report.Version, report.Go, report.OS, report.Arch)
 	})

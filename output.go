@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,15 +17,19 @@ import (
 // bytes to a terminal and to a pipe. Text from outside is escaped where it could act on a terminal
 // or hide from the person who reads it.
 
-// print writes a command's result to stdout: what --query makes of it, or else the result itself
+// print writes a command's result to stdout: what --query makes of it as JSON, or else that JSON
 // with --json, or else what text writes.
-func (a *app) print(result jsonText, text func(w io.Writer)) error {
-	if a.json {
-		text = func(w io.Writer) { writeJSON(w, result) }
+func (a *app) print(result any, text func(w io.Writer)) (err error) {
+	if !a.json && a.query == nil {
+		return a.printText(text)
 	}
+	document, isJSON := result.(jsonText)
+	if !isJSON {
+		document = marshal(result, a.key)
+	}
+	text = func(w io.Writer) { writeJSON(w, document) }
 	if a.query != nil {
-		var err error
-		if text, err = a.query(result); err != nil {
+		if text, err = a.query(document); err != nil {
 			return err
 		}
 	}
@@ -33,7 +38,7 @@ func (a *app) print(result jsonText, text func(w io.Writer)) error {
 
 // printText writes to stdout what text writes, whatever the flags.
 func (a *app) printText(text func(w io.Writer)) error {
-	w := bufio.NewWriterSize(a.stdout, 1<<16)
+	w := bufio.NewWriter(a.stdout)
 	text(w)
 	if err := w.Flush(); err != nil { // the first error of any write before it
 		return fail(codeOutputWrite, "cannot write to stdout: %v", withoutPath(err))
@@ -52,38 +57,41 @@ func withoutPath(err error) error {
 }
 
 // writeTable writes rows, of which the first is the header, in columns two spaces apart; an empty
-// cell is shown as -. It goes through the rows twice, to measure and to write: keeping them, as
-// text/tabwriter does, takes many times the memory of a long list.
-func writeTable(w io.Writer, rows func(row func([]string))) {
-	const widest = 60       // one very long name must not pad every other row
-	widths := map[int]int{} // by column
-	rows(func(row []string) {
-		for i, cell := range row {
-			widths[i] = max(widths[i], min(utf8.RuneCountInString(clean(cell)), widest))
-		}
-	})
-	rows(func(row []string) {
+// cell is shown as -. It measures all rows before it writes one, and keeps them as text meanwhile:
+// as slices, those of a long list would take many times the memory.
+func writeTable(w io.Writer, rows iter.Seq[[]string]) {
+	const widest = 60         // one very long name must not pad every other row
+	widths := map[int]int{}   // by column
+	var table strings.Builder // a tab ends each cell: a clean one holds no tab and no line feed
+	for row := range rows {
 		for i, cell := range row {
 			cell = clean(cmp.Or(cell, "-"))
+			widths[i] = max(widths[i], min(utf8.RuneCountInString(cell), widest))
+			table.WriteString(cell)
+			table.WriteString("\t")
+		}
+		table.WriteString("\n")
+	}
+	for line := range strings.Lines(table.String()) {
+		cells := strings.Split(line, "\t") // the last one is the line feed
+		for i, cell := range cells {
 			io.WriteString(w, cell)
-			if i < len(row)-1 { // the last column needs no padding
+			if i < len(cells)-2 { // the last column needs no padding
 				missing := max(0, widths[i]-utf8.RuneCountInString(cell))
 				io.WriteString(w, strings.Repeat(" ", missing+2))
 			}
 		}
-		io.WriteString(w, "\n")
-	})
+	}
 }
 
 // clean returns text as one line that is harmless to a terminal. Text from outside goes through it,
 // or through writeJSON, before it is printed.
 func clean(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if !strings.ContainsFunc(text, isHidden) { // nearly always
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, isHidden) { // nearly always
 		return text
 	}
 	var b strings.Builder
-	writeEscaped(&b, text, escapeInText)
+	writeEscaped(&b, strings.ToValidUTF8(text, "\uFFFD"), escapeInText)
 	return b.String()
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,11 +60,7 @@ func TestTableColumns(t *testing.T) {
 	} {
 		var b strings.Builder
 		rows := [][]string{{"A", "B", "C"}, test.cells}[:1+len(test.cells)/3]
-		writeTable(&b, func(row func([]string)) {
-			for _, cells := range rows {
-				row(cells)
-			}
-		})
+		writeTable(&b, slices.Values(rows))
 		if b.String() != test.want {
 			t.Errorf("%.9q\n got %q\nwant %q", test.cells, b.String(), test.want)
 		}

@@ -92,10 +92,10 @@ func (a *app) projectID() (string, error) {
 // there are none, ifEmpty is a note.
 func (a *app) printList(list jsonText, ifEmpty string, header, names []string) error {
 	err := a.print(list, func(w io.Writer) {
-		writeTable(w, func(row func([]string)) {
-			row(header)
+		writeTable(w, func(yield func([]string) bool) {
+			yield(header)
 			for _, element := range list.parts() {
-				row(cells(element, names))
+				yield(cells(element, names))
 			}
 		})
 	})

@@ -50,7 +50,7 @@ func runWhoami(a *app) error {
 	if accepted || codeOf(check.err) == codeAuthRejected {
 		report.KeyAccepted = &accepted
 	}
-	err = a.print(marshal(report, a.key), func(w io.Writer) {
+	err = a.print(report, func(w io.Writer) {
 		fmt.Fprintf(w, "via:                %s\napi key prefix:     %s\n"+
 			"api reachable:      %t\nprojects visible:   %s\n",
 			report.Via, report.APIKeyPrefix, report.APIReachable, visible)
