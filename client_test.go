@@ -86,8 +86,8 @@ func TestARejectedKeysHintNamesItsSource(t *testing.T) {
 			s.with(variable, map[string]string{token: otherKey, file: key}[variable])
 		}
 		source, _, _ := strings.Cut(test.variables, " ")
-		s.wantError(wrong{"auth.rejected", "the API rejected key mic_0ther from SOURCE (HTTP 401): " +
-			"key revoked", test.hint + "; this one may be expired or revoked", 401}.
+		s.wantError(wrong{"auth.rejected", "the API rejected key mic_0ther from SOURCE " +
+			"(HTTP 401): key revoked", test.hint + "; this one may be expired or revoked", 401}.
 			from(cmp.Or(source, s.credentials())), "project", "list")
 	}
 }

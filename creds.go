@@ -56,8 +56,7 @@ func (a *app) storedKey() (k key, path string, err error) {
 	_, token := a.lookenv("MICROTICA_TOKEN")
 	_, file := a.lookenv("MICROTICA_TOKEN_FILE")
 	none := "no API key: MICROTICA_TOKEN" + state[token] + "MICROTICA_TOKEN_FILE" + state[file]
-	path, err = a.credentialsPath(codeAuthMissing)
-	if err != nil {
+	if path, err = a.credentialsPath(codeAuthMissing); err != nil {
 		f := asFailure(err)
 		f.message = none + "and " + f.message
 		return key{}, "", f

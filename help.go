@@ -199,17 +199,13 @@ func runCompletion(a *app) error {
 	if !known {
 		return usageError([]string{"completion"}, "no completion for '"+a.words[0]+"'")
 	}
-	var words []string
+	words := []string{"bash", "zsh", "fish", "--help"}
 	for _, c := range commands {
 		words = append(words, strings.Fields(c.name)...)
-	}
-	for shell := range completionScripts {
-		words = append(words, shell)
 	}
 	for _, f := range flags {
 		words = append(words, "--"+f.name)
 	}
-	words = append(words, "--help")
 	slices.Sort(words)
 	script = strings.ReplaceAll(script, "WORDS", strings.Join(slices.Compact(words), " "))
 	return a.printText(func(w io.Writer) { io.WriteString(w, script) })

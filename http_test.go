@@ -223,7 +223,9 @@ func TestASlowAnswerIsAnnouncedAtATerminal(t *testing.T) {
 	s.want(failed, "project", "list")
 	var stderr slowNotes
 	a := &app{stderr: &stderr, onTerminal: true, patience: s.patience, timeLimit: s.timeLimit,
-		lookenv: func(name string) (string, bool) { return s.env[name], true }}
+		lookenv: func(name string) (string, bool) { return s.env[name], true },
+		caught:  make(chan struct{})}
+	close(a.caught)
 	a.run([]string{"project", "list"})
 	note := "note: waiting for an answer from " + api.Host() + ", 10 s more at most\n"
 	if stderr.text != note+failed.stderr {

@@ -108,6 +108,9 @@ func writeQuoted(w io.Writer, text string) {
 
 // escapeInJSON returns the escape of r in a JSON string; above U+FFFF it is a surrogate pair.
 func escapeInJSON(r rune) string {
+	if i := strings.IndexRune("\b\f\n\r\t", r); i >= 0 {
+		return `\` + "bfnrt"[i:i+1]
+	}
 	escape := ""
 	for _, unit := range utf16.AppendRune(nil, r) {
 		escape += fmt.Sprintf(`\u%04x`, unit)

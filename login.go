@@ -116,16 +116,15 @@ const promptText = "Create an API key in Microtica's console, in the project's s
 // everything, as far as that can be a key.
 func (a *app) readKey() (text string, err error) {
 	const fromFile = "run 'microtica login < FILE' with a file that holds the key"
+	<-a.caught // a signal must restore the terminal
 	if !isTerminal(a.stdin) {
 		text, err = readKeyText(a.stdin)
 	} else if !a.onTerminal {
 		return "", fail(codeUsage, "cannot prompt for the API key: stderr is not a terminal").
 			withHint(fromFile)
+	} else if err = hideInput(a.stdin); err != nil {
+		return "", asFailure(err).withHint(fromFile)
 	} else {
-		<-a.caught // so that a signal restores the terminal
-		if err = hideInput(a.stdin); err != nil {
-			return "", asFailure(err).withHint(fromFile)
-		}
 		io.WriteString(a.stderr, promptText)
 		text, err = readTypedLine(a.stdin)
 		restoreInput()

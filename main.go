@@ -43,9 +43,8 @@ func main() {
 	log.SetOutput(io.Discard) // net/http logs what a server sent
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookenv: os.LookupEnv,
 		sleep: time.Sleep, onTerminal: isTerminal(os.Stderr), timeLimit: 60 * time.Second,
-		loginLimit: 5 * time.Second, patience: 3 * time.Second,
-		caught: make(chan struct{})}
-	go func() { // it takes longer than some commands; until then Go ends the program
+		loginLimit: 5 * time.Second, patience: 3 * time.Second, caught: make(chan struct{})}
+	go func() { // in the background, because it takes as long as many a command
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, endingSignals()...)
 		close(a.caught)

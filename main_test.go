@@ -133,6 +133,7 @@ func (s *shell) run(args ...string) result {
 			return value, set
 		},
 		sleep:      func(d time.Duration) { s.waits = append(s.waits, d) },
+		caught:     make(chan struct{}),
 		onTerminal: s.onTerminal,
 		timeLimit:  s.timeLimit,
 		loginLimit: s.loginLimit,
@@ -142,6 +143,7 @@ func (s *shell) run(args ...string) result {
 		panic(fmt.Sprintf("microtica %.200q does not end", args))
 	})
 	defer watchdog.Stop()
+	close(a.caught)
 	exit := a.run(args)
 	got := result{stdout.String(), stderr.String(), exit}
 	for _, secret := range []string{fakeapi.Secret, strings.TrimPrefix(otherKey, "mic_0ther_")} {
@@ -258,7 +260,7 @@ func notice(kind, code, message string, asJSON bool) string {
 
 // quoted returns text as a JSON string, spelled as the program does.
 func quoted(text string) string {
-	text = strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(text)
+	text = strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\t", `\t`).Replace(text)
 	return `"` + escaped(text, func(r rune) (escape string) {
 		for _, unit := range utf16.AppendRune(nil, r) {
 			escape += fmt.Sprintf(`\u%04x`, unit)

@@ -20,14 +20,13 @@ import (
 // print writes a command's result to stdout: what --query makes of it as JSON, or else that JSON
 // with --json, or else what text writes.
 func (a *app) print(result any, text func(w io.Writer)) (err error) {
-	if !a.json && a.query == nil {
-		return a.printText(text)
-	}
 	document, isJSON := result.(jsonText)
-	if !isJSON {
+	if !isJSON && (a.json || a.query != nil) {
 		document = marshal(result, a.key)
 	}
-	text = func(w io.Writer) { writeJSON(w, document) }
+	if a.json {
+		text = func(w io.Writer) { writeJSON(w, document) }
+	}
 	if a.query != nil {
 		if text, err = a.query(document); err != nil {
 			return err
@@ -57,31 +56,39 @@ func withoutPath(err error) error {
 }
 
 // writeTable writes rows, of which the first is the header, in columns two spaces apart; an empty
-// cell is shown as -. It measures all rows before it writes one, and keeps them as text meanwhile:
-// as slices, those of a long list would take many times the memory.
+// cell is shown as -. It keeps the rows as one text: slices would take many times the memory.
 func writeTable(w io.Writer, rows iter.Seq[[]string]) {
-	const widest = 60         // one very long name must not pad every other row
-	widths := map[int]int{}   // by column
-	var table strings.Builder // a tab ends each cell: a clean one holds no tab and no line feed
+	const cellEnd, rowEnd = "\xfe", "\xff" // bytes that valid UTF-8 does not hold
+	var table strings.Builder
+	widths := map[int]int{} // by column
 	for row := range rows {
 		for i, cell := range row {
-			cell = clean(cmp.Or(cell, "-"))
-			widths[i] = max(widths[i], min(utf8.RuneCountInString(cell), widest))
-			table.WriteString(cell)
-			table.WriteString("\t")
+			widths[i] = max(widths[i], width(cell))
 		}
-		table.WriteString("\n")
+		table.WriteString(strings.Join(row, cellEnd))
+		table.WriteString(rowEnd)
 	}
-	for line := range strings.Lines(table.String()) {
-		cells := strings.Split(line, "\t") // the last one is the line feed
+	for row := range strings.SplitSeq(strings.TrimSuffix(table.String(), rowEnd), rowEnd) {
+		cells := strings.Split(row, cellEnd)
 		for i, cell := range cells {
-			io.WriteString(w, cell)
-			if i < len(cells)-2 { // the last column needs no padding
-				missing := max(0, widths[i]-utf8.RuneCountInString(cell))
-				io.WriteString(w, strings.Repeat(" ", missing+2))
+			cell = cmp.Or(cell, "-")
+			writeEscaped(w, cell, escapeInText)
+			if i < len(cells)-1 { // the last column needs no padding
+				io.WriteString(w, strings.Repeat(" ", widths[i]-width(cell)+2))
 			}
 		}
+		io.WriteString(w, "\n")
 	}
+}
+
+// width returns how many characters a cell takes, but 60 at most: one very long name must not pad
+// every other row.
+func width(cell string) int {
+	const widest = 60
+	if len(cell) > widest*utf8.UTFMax { // and is not worth a copy
+		return widest
+	}
+	return min(utf8.RuneCountInString(clean(cell)), widest)
 }
 
 // clean returns text as one line that is harmless to a terminal. Text from outside goes through it,

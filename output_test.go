@@ -9,7 +9,7 @@ import (
 // hiddenRunes are examples of what must not show, with their escapes in text and in JSON.
 var hiddenRunes = []struct{ raw, inText, inJSON string }{
 	{"\x00", `\x00`, `\u0000`}, {"\a", `\a`, `\u0007`}, {"\x1b", `\x1b`, `\u001b`},
-	{"\n", `\n`, `\u000a`}, {"\x7f", `\x7f`, `\u007f`}, {"\u0085", `\u0085`, `\u0085`},
+	{"\n", `\n`, `\n`}, {"\x7f", `\x7f`, `\u007f`}, {"\u0085", `\u0085`, `\u0085`},
 	{"\u00ad", `\u00ad`, `\u00ad`}, {"\u034f", `\u034f`, `\u034f`},
 	{"\u061c", `\u061c`, `\u061c`}, {"\u115f", `\u115f`, `\u115f`},
 	{"\u200b", `\u200b`, `\u200b`}, {"\u200d", `\u200d`, `\u200d`},

@@ -142,7 +142,7 @@ func TestAQueryPrintsWhatJSONPrints(t *testing.T) {
 		wantQuery(t, "[0]", "[`"+text+"`] | [0]", false, written(t, text), failure{})
 	}
 	const hidden = "\u202e\U000e0001\x7f\n\"\\x"
-	const escaped = `\u202e\udb40\udc01\u007f\u000a\"\\x`
+	const escaped = `\u202e\udb40\udc01\u007f\n\"\\x`
 	for _, test := range []struct{ text, expression, want string }{
 		{`["` + escaped + `"]`, "[0] == '" + hidden + "'", "true\n"},
 		{"[0]", "'" + hidden + "'", `"` + escaped + `"` + "\n"},

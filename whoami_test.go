@@ -40,7 +40,8 @@ func answerRows(host string) []answerRow {
 	rejected := func(status int) wrong {
 		return wrong{"auth.rejected",
 			fmt.Sprintf("the API rejected key mic_d60bea1d from SOURCE (HTTP %d): no", status),
-			"set SOURCE to a key that works, or unset it; this one may be expired or revoked", status}
+			"set SOURCE to a key that works, or unset it; this one may be expired or revoked",
+			status}
 	}
 	unclear := func(why string) wrong {
 		return wrong{"api.forbidden", "key mic_d60bea1d from SOURCE has no project-wide read " +

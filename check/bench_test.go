@@ -68,12 +68,12 @@ func (b *bench) plain() {
 		projects, pairs int
 		pairings        []pairing
 	}{
-		{10, 41, []pairing{
+		{10, 201, []pairing{
 			{"version", "BARE", 1.10},
 			{"whoami", "BARE URL", 1.15},
 			{"whoami", "CURL URL", 0.60},
 		}},
-		{1_000, 41, []pairing{{"project list", "BARE URL", 1.30}}},
+		{1_000, 201, []pairing{{"project list", "BARE URL", 1.30}}},
 		{10_000, 21, []pairing{
 			{"project list", table, 0.60},
 			{"project list --json", whole, 0.60},

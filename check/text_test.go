@@ -35,6 +35,9 @@ var hidden = sync.OnceValue(func() (all []spelling) {
 			for _, unit := range utf16.Encode([]rune{r}) {
 				s[inJSON] += fmt.Sprintf(`\u%04x`, unit)
 			}
+			if strings.ContainsRune("\b\f\n\r\t", r) { // JSON's own short escapes
+				s[inJSON] = s[inText]
+			}
 			if r < ' ' {
 				s[sent] = s[inJSON]
 			}
