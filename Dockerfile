@@ -1,6 +1,6 @@
 # From source to an image that holds the program, the CA certificates, the licences, and nothing
 # else. It compiles on the build platform for the target's, and needs no network beyond the first
-# image's own. Where that cannot be pulled, see Dockerfile.prebuilt.
+# image's own. Where that cannot be pulled, see script/Dockerfile.prebuilt.
 #
 #   docker build -t microtica --build-arg VERSION=0.1.0 .
 

@@ -288,3 +288,12 @@ func (w wrong) from(source string) wrong {
 	w.hint = strings.ReplaceAll(w.hint, "SOURCE", source)
 	return w
 }
+
+// TestAnUnexpectedErrorIsInternal holds for an error that no code was given.
+func TestAnUnexpectedErrorIsInternal(t *testing.T) {
+	t.Parallel()
+	f := asFailure(errors.New("odd"))
+	if *f.code != (code{"internal", 1, false}) || f.message != "odd" || f.hint != "" {
+		t.Errorf("got %+v with %+v", *f, *f.code)
+	}
+}
