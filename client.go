@@ -10,12 +10,6 @@ import (
 // This file knows Microtica's API: its endpoints, taken from Microtica's published SDK
 // (@microtica/ms-project-sdk 1.3.0), what their statuses mean, and whether a key works.
 
-// The names that messages use for the sources of login's key.
-const (
-	sourceFlag  = "--token"
-	sourceStdin = "stdin"
-)
-
 // newClient returns a client for the base URL that the environment names and the key in use.
 func (a *app) newClient() (*client, error) {
 	base, err := a.baseURL()
@@ -149,7 +143,7 @@ func (c *client) rejected() *failure {
 	f := fail(codeAuthRejected, "the API rejected key %v from %s", c.key, c.source)
 	hint := "run 'microtica login' with a key that works"
 	switch c.source {
-	case sourceFlag, sourceStdin:
+	case "--token", "stdin": // of login
 		return f.withHint("check the key in Microtica's console")
 	case "MICROTICA_TOKEN":
 		hint = "set MICROTICA_TOKEN to a key that works, or unset it"

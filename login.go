@@ -94,9 +94,9 @@ func runLogin(a *app) (err error) {
 
 // newKey returns the key from --token, or else from stdin, and says which.
 func (a *app) newKey() (k key, source string, err error) {
-	text, source := a.token, sourceFlag
+	text, source := a.token, "--token"
 	if text == "" {
-		source = sourceStdin
+		source = "stdin"
 		if text, err = a.readKey(); err != nil {
 			return key{}, source, err
 		}

@@ -59,36 +59,36 @@ func withoutPath(err error) error {
 // cell is shown as -. It keeps the rows as one text: slices would take many times the memory.
 func writeTable(w io.Writer, rows iter.Seq[[]string]) {
 	const cellEnd, rowEnd = "\xfe", "\xff" // bytes that valid UTF-8 does not hold
+	const widest = 60                      // one very long name must not pad every other row
+	const long = widest * utf8.UTFMax      // a longer cell is cleaned only while it is written
 	var table strings.Builder
 	widths := map[int]int{} // by column
 	for row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], width(cell))
+			if cell = cmp.Or(cell, "-"); len(cell) <= long {
+				cell = clean(cell)
+			}
+			table.WriteString(cell)
+			table.WriteString(cellEnd)
+			widths[i] = max(widths[i], min(utf8.RuneCountInString(cell), widest))
 		}
-		table.WriteString(strings.Join(row, cellEnd))
 		table.WriteString(rowEnd)
 	}
 	for row := range strings.SplitSeq(strings.TrimSuffix(table.String(), rowEnd), rowEnd) {
-		cells := strings.Split(row, cellEnd)
+		cells := strings.Split(strings.TrimSuffix(row, cellEnd), cellEnd)
 		for i, cell := range cells {
-			cell = cmp.Or(cell, "-")
-			writeEscaped(w, cell, escapeInText)
+			if len(cell) <= long {
+				io.WriteString(w, cell)
+			} else {
+				writeEscaped(w, cell, escapeInText)
+			}
 			if i < len(cells)-1 { // the last column needs no padding
-				io.WriteString(w, strings.Repeat(" ", widths[i]-width(cell)+2))
+				missing := max(0, widths[i]-utf8.RuneCountInString(cell))
+				io.WriteString(w, strings.Repeat(" ", missing+2))
 			}
 		}
 		io.WriteString(w, "\n")
 	}
-}
-
-// width returns how many characters a cell takes, but 60 at most: one very long name must not pad
-// every other row.
-func width(cell string) int {
-	const widest = 60
-	if len(cell) > widest*utf8.UTFMax { // and is not worth a copy
-		return widest
-	}
-	return min(utf8.RuneCountInString(clean(cell)), widest)
 }
 
 // clean returns text as one line that is harmless to a terminal. Text from outside goes through it,
