@@ -47,7 +47,8 @@ func TestHelpPrintsWhatTheWordsName(t *testing.T) {
 func TestHelpPages(t *testing.T) {
 	t.Parallel()
 	texts := []string{overview()}
-	if !strings.Contains(texts[0], "\n  --token KEY     login: the key itself, instead of stdin\n") {
+	const token = "\n  --token KEY     login: the key itself, instead of stdin\n"
+	if !strings.Contains(texts[0], token) {
 		t.Errorf("the overview does not say whose flag --token is:\n%s", texts[0])
 	}
 	for _, c := range commands {
