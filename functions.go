@@ -343,7 +343,7 @@ func toString(c *call) jsonText {
 		return c.args[0]
 	}
 	var b strings.Builder
-	writeEscaped(&b, string(c.args[0]), escapeInJSON)
+	writeEscaped(&b, string(c.args[0]), isHidden, escapeInJSON)
 	return quote(b.String())
 }
 

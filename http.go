@@ -152,7 +152,6 @@ func (c *client) send(r request) (jsonText, *failure) {
 		t.TLSClientConfig.ServerName = "localhost"
 		target.Host = strings.Replace(target.Host, "localhost", "127.0.0.1", 1)
 	}
-	<-c.app.caught
 	res, err := t.RoundTrip(req) // an http.Client would follow redirects, and take the key along
 	if err != nil {
 		return "", c.unreachable(err, proxy, connected.Load())

@@ -89,27 +89,20 @@ func unquote(quoted string) string {
 	return text
 }
 
-// escapeString escapes what cannot stand in a JSON string: quotation marks, backslashes and control
-// characters below U+0020.
-var escapeString = func() *strings.Replacer {
-	pairs := []string{`"`, `\"`, `\`, `\\`}
-	for r := range ' ' {
-		pairs = append(pairs, string(r), escapeInJSON(r))
-	}
-	return strings.NewReplacer(pairs...)
-}()
-
-// writeQuoted writes text as a JSON string.
+// writeQuoted writes text as a JSON string, of which it escapes only what JSON does not allow.
 func writeQuoted(w io.Writer, text string) {
 	io.WriteString(w, `"`)
-	escapeString.WriteString(w, text)
+	writeEscaped(w, text, isNotJSON, escapeInJSON)
 	io.WriteString(w, `"`)
 }
 
+// isNotJSON reports whether r cannot stand in a JSON string.
+func isNotJSON(r rune) bool { return r < ' ' || r == '"' || r == '\\' }
+
 // escapeInJSON returns the escape of r in a JSON string; above U+FFFF it is a surrogate pair.
 func escapeInJSON(r rune) string {
-	if i := strings.IndexRune("\b\f\n\r\t", r); i >= 0 {
-		return `\` + "bfnrt"[i:i+1]
+	if i := strings.IndexRune("\b\f\n\r\t\"\\", r); i >= 0 {
+		return `\` + `bfnrt"\`[i:i+1]
 	}
 	escape := ""
 	for _, unit := range utf16.AppendRune(nil, r) {
@@ -120,7 +113,7 @@ func escapeInJSON(r rune) string {
 
 // writeJSON writes a document as one line, with what must not show as JSON escapes.
 func writeJSON(w io.Writer, text jsonText) {
-	writeEscaped(w, string(text), escapeInJSON)
+	writeEscaped(w, string(text), isHidden, escapeInJSON)
 	io.WriteString(w, "\n")
 }
 

@@ -44,7 +44,9 @@ func main() {
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookenv: os.LookupEnv,
 		sleep: time.Sleep, onTerminal: isTerminal(os.Stderr), timeLimit: 60 * time.Second,
 		loginLimit: 5 * time.Second, patience: 3 * time.Second, caught: make(chan struct{})}
-	go func() { // in the background, because it takes as long as many a command
+	// In the background, because it takes as long as many a command. Until then Go itself dies of
+	// these signals, of QUIT with a dump: that comes first.
+	go func() {
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, endingSignals()...)
 		close(a.caught)
@@ -58,12 +60,12 @@ func main() {
 
 // endingSignals returns the signals that end the program, without those that were ignored when it
 // started: HUP by nohup, INT and QUIT by a script for what it runs in the background. Go does not
-// know whether QUIT was, so it follows INT. On Windows only the first two are ever delivered.
+// know whether QUIT was, so it follows INT. On Windows only INT and TERM are ever delivered.
 func endingSignals() []os.Signal {
 	if signal.Ignored(syscall.SIGINT) {
 		signal.Ignore(syscall.SIGQUIT)
 	}
-	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+	signals := []os.Signal{syscall.SIGQUIT, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 	return slices.DeleteFunc(signals, signal.Ignored)
 }
 

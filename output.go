@@ -80,7 +80,7 @@ func writeTable(w io.Writer, rows iter.Seq[[]string]) {
 			if len(cell) <= long {
 				io.WriteString(w, cell)
 			} else {
-				writeEscaped(w, cell, escapeInText)
+				writeEscaped(w, cell, isHidden, escapeInText)
 			}
 			if i < len(cells)-1 { // the last column needs no padding
 				missing := max(0, widths[i]-utf8.RuneCountInString(cell))
@@ -98,16 +98,16 @@ func clean(text string) string {
 		return text
 	}
 	var b strings.Builder
-	writeEscaped(&b, strings.ToValidUTF8(text, "\uFFFD"), escapeInText)
+	writeEscaped(&b, strings.ToValidUTF8(text, "\uFFFD"), isHidden, escapeInText)
 	return b.String()
 }
 
-// writeEscaped writes text, which is valid UTF-8, with escape applied to each rune that must not
-// show. It does not hold the result in memory: escapes can make text six times as long.
-func writeEscaped(w io.Writer, text string, escape func(rune) string) {
+// writeEscaped writes text, which is valid UTF-8, with escape applied to each rune that must be. It
+// does not hold the result in memory: escapes can make text six times as long.
+func writeEscaped(w io.Writer, text string, must func(rune) bool, escape func(rune) string) {
 	written := 0
 	for i, r := range text {
-		if isHidden(r) {
+		if must(r) {
 			io.WriteString(w, text[written:i])
 			io.WriteString(w, escape(r))
 			written = i + utf8.RuneLen(r)

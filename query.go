@@ -584,7 +584,7 @@ func writeRaw(w io.Writer, result jsonText) {
 			}
 			switch kind := kindOf(cell); {
 			case kind == "string":
-				writeEscaped(w, textOf(cell), escapeInText)
+				writeEscaped(w, textOf(cell), isHidden, escapeInText)
 			case kind == "number", kind == "boolean":
 				io.WriteString(w, string(cell))
 			case line == null:

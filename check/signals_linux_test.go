@@ -71,9 +71,13 @@ var busyWith = []struct {
 var longList = "HTTP/1.1 200 OK\r\nContent-Length: 300004\r\n\r\n[" +
 	strings.Repeat("{},", 100_000) + "{}]"
 
-// asked reports whether the API has been asked something since the last call.
+// asked reports whether the API has been asked something since the last call, and waits a little
+// then: the program begins to catch signals beside its first request.
 func asked(api *fakeapi.Raw) bool {
 	heard, _ := api.Taken()
+	if heard != "" {
+		time.Sleep(100 * time.Millisecond)
+	}
 	return heard != ""
 }
 
