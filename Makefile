@@ -50,7 +50,7 @@ build: ## build the static binary, ./microtica
 	$(GO) build -ldflags "-s -w -X main.version=$$VERSION" -o $(BINARY) .
 
 test: ## run the tests
-	$(GO) test -count=1 -parallel 16 $(TESTFLAGS) ./...
+	$(GO) test -count=1 -parallel 6 $(TESTFLAGS) ./...
 
 demo: build ## show login, whoami and the lists, against a fake of the API on this machine
 	@echo "compiling the fake API …"
@@ -70,12 +70,12 @@ lint: ## check the form of the code, go vet for each system, staticcheck
 
 race: ## run the tests under the race detector
 	@if command -v "$$(go env CC)" >/dev/null; then \
-	CGO_ENABLED=1 go test -race -count=1 -parallel 16 $(TESTFLAGS) ./...; \
+	CGO_ENABLED=1 go test -race -count=1 -parallel 6 $(TESTFLAGS) ./...; \
 	else echo "SKIPPED race: go test -race needs a C compiler, and there is no $$(go env CC)"; fi
 
 noquery: ## vet and test the program without --query
 	$(GO) vet -tags=nethttpomithttp2,noquery .
-	$(GO) test -count=1 -parallel 16 $(TESTFLAGS) -tags=nethttpomithttp2,noquery .
+	$(GO) test -count=1 -parallel 6 $(TESTFLAGS) -tags=nethttpomithttp2,noquery .
 
 static: build ## check that the binary is static and holds nothing but the standard library
 	$(call checks,,^Test(BinaryIsStatic|NothingButTheStandardLibrary)$$)

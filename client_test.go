@@ -46,8 +46,9 @@ func statusError(status int, host, what string, list bool) (w wrong, tries int) 
 	return w, 1
 }
 
-// TestEveryStatusHasItsError goes through all of them. Command api has the same errors: a 403 of
-// /me is a verdict on the key only where the key itself is in question.
+// TestEveryStatusHasItsError goes through all of them with one command, and with the others through
+// those beside which something changes. Command api has the same errors: a 403 of /me is a verdict
+// on the key only where the key itself is in question.
 func TestEveryStatusHasItsError(t *testing.T) {
 	t.Parallel()
 	api, s := newUser(t)
@@ -61,6 +62,9 @@ func TestEveryStatusHasItsError(t *testing.T) {
 		{"api /me?a=%2Fb", "/me", "/me?a=%2Fb", false},
 	} {
 		for status := 300; status <= 602; status++ {
+			if rest := status % 100; request.line != "project list" && rest > 4 && rest != 29 {
+				continue
+			}
 			want, tries := statusError(status, api.Host(), request.what, request.list)
 			api.Answer(request.path, fakeapi.Reply(status, `{"message":"because"}`))
 			s.wantTried(tries, 0, want, strings.Fields(request.line)...)

@@ -106,6 +106,10 @@ func TestWrongLineNamesItsFirstErrorAndRunsNothing(t *testing.T) {
 		}
 		s.wantError(wrong{"usage", test.message, test.hint, 0}, args...)
 	}
+	if withoutQuery() {
+		s.wantError(wrong{"usage", "unknown flag '--query'", usageWhoami, 0}, "whoami", "--query=@")
+		s.wantError(wrong{"usage", "unknown flag '--raw'", usageWhoami, 0}, "whoami", "--raw")
+	}
 	s.wantStored(otherKey + "\n")
 	if seen := api.Seen(); seen != "" {
 		t.Errorf("requests were made: %s", seen)

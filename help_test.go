@@ -43,7 +43,7 @@ func TestHelpPrintsWhatTheWordsName(t *testing.T) {
 }
 
 // TestHelpPages are at most 80 columns wide. A command's page has its usage line, what it does, its
-// JSON, and an example that begins with microtica or a comment.
+// JSON, and an example that begins with microtica or a comment. Without --query no page names it.
 func TestHelpPages(t *testing.T) {
 	t.Parallel()
 	texts := []string{overview()}
@@ -75,6 +75,11 @@ func TestHelpPages(t *testing.T) {
 		}
 		if !strings.HasSuffix(text, "\n") || strings.Contains(text, "\n\n\n") {
 			t.Errorf("a page ends or is spaced badly:\n%s", text)
+		}
+		for _, word := range []string{"--query", "--raw", "JMESPath"} {
+			if withoutQuery() && strings.Contains(text, word) {
+				t.Errorf("--query is left out, but a page speaks of %s:\n%s", word, text)
+			}
 		}
 	}
 }

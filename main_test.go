@@ -289,6 +289,12 @@ func (w wrong) from(source string) wrong {
 	return w
 }
 
+// withoutQuery reports whether the program is built with the tag noquery.
+func withoutQuery() bool {
+	q, _ := compileQuery("@", false)
+	return q == nil
+}
+
 // TestAnUnexpectedErrorIsInternal holds for an error that no code was given.
 func TestAnUnexpectedErrorIsInternal(t *testing.T) {
 	t.Parallel()

@@ -72,24 +72,6 @@ func TestNothingButTheStandardLibrary(t *testing.T) {
 	}
 }
 
-// TestQueryCanBeLeftOut builds the program without --query: no page may speak of what is not there.
-func TestQueryCanBeLeftOut(t *testing.T) {
-	t.Parallel()
-	path, u := filepath.Join(t.TempDir(), "microtica.exe"), newUser(t, "")
-	must(t, build(path, "..", "-tags=nethttpomithttp2,noquery"))
-	for words, page := range helpPages(t, path) {
-		if found := regexp.MustCompile("--query|--raw|JMESPath").FindString(page); found != "" {
-			t.Errorf("help %s speaks of %s", words, found)
-		}
-	}
-	for _, flag := range []string{"--query", "--raw"} {
-		got := u.start(path, "version", flag, "@").wait()
-		if got.exit != 2 || !strings.HasPrefix(got.stderr, "error: unknown flag '"+flag+"'\n") {
-			t.Errorf("%s: %v", flag, got)
-		}
-	}
-}
-
 // makes runs a script with make in a directory that has a space in its name, beside the Makefile.
 // The script must succeed, and not make the file x. REPOSITORY is the root of the repository.
 func makes(t *testing.T, script string, tools ...string) {
