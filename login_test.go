@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -87,6 +89,20 @@ func TestLoginTakesTheKeyFromTheFlagOrStdin(t *testing.T) {
 		s.want(s.saved(), strings.Fields(test.line)...)
 		s.wantStored(test.stored + "\n")
 	}
+}
+
+// TestAPathThatHoldsTheKeyIsMasked in the result of login, as text and as JSON.
+func TestAPathThatHoldsTheKeyIsMasked(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, "")
+	masked := filepath.Join(s.home, "mic_d60bea1d_…", ".microtica", "credentials")
+	s.home = filepath.Join(s.home, fakeapi.Key)
+	must(t, os.Mkdir(s.home, 0o700))
+	s.with(homeVariable, s.home)
+	login := []string{"login", "--no-verify", "--token", testKey, "--json"}
+	s.want(result{"Saved API key mic_d60bea1d to " + masked + "\n", "", 0}, login[:4]...)
+	s.want(result{fmt.Sprintf(`{"apiKeyPrefix":"mic_d60bea1d","credentialsFile":%q,`+
+		`"verified":false}`+"\n", masked), "", 0}, login...)
 }
 
 // TestLoginRefusesWhatIsNoKey shows nothing of it, asks nothing, and keeps the stored key.

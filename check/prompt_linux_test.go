@@ -171,12 +171,13 @@ const (
 	saysOther = "\nerror: the API key from stdin does not start with mic_\nhint: give the key " +
 		"alone: no quotation marks, no NAME= or header before it, not a file's path, not a " +
 		"variable that was not expanded\n"
+	saysControl = "\nerror: the API key from stdin has a space, line break, control or non-ASCII " +
+		"character at position 24\n" + copyKey
+	copyKey = "hint: copy the whole key, mic_…_…, that Microtica's console shows once, at its " +
+		"creation\n"
 	saysFile = "hint: run 'microtica login < FILE' with a file that holds the key\n"
-	saysLong = "\nerror: the API key from stdin is longer than 1000 bytes\nhint: copy the whole " +
-		"key, mic_…_…, that Microtica's console shows once, at its creation\n"
+	saysLong = "\nerror: the API key from stdin is longer than 1000 bytes\n" + copyKey
 )
-
-var page = strings.Repeat(pasted, 500)
 
 func longKey(length int) string {
 	return "mic_d60bea1d_" + strings.Repeat("canary", 1000)[:length-len("mic_d60bea1d_")]
@@ -197,6 +198,7 @@ var promptEnds = []promptEnd{
 	{"Enter as CR", fakeapi.Key + "\r", 0, 0, saysSaved, fakeapi.Key},
 	{"Ctrl-C", typedPart + "\x03", 0, diedOf(syscall.SIGINT), "", ""},
 	{"end of input", "\x04", 0, exited(2), saysEmpty, ""},
+	{"Ctrl-A, Ctrl-Z", typedPart + "\x01\x1a\n", 0, exited(3), saysControl, ""},
 	{"Ctrl-\\", typedPart + "\x1c", 0, diedOf(syscall.SIGQUIT), "", ""},
 	{"TERM", typedPart, syscall.SIGTERM, diedOf(syscall.SIGTERM), "", ""},
 	{"HUP", typedPart, syscall.SIGHUP, diedOf(syscall.SIGHUP), "", ""},
@@ -211,7 +213,7 @@ var promptEnds = []promptEnd{
 	{"a paste with CR LF", "\r\n\r\n" + fakeapi.Key + "\r\n\r\n", 0, 0, saysSaved, fakeapi.Key},
 	{"one of two lines", longKey(20) + "\n" + longKey(30) + "\n", 0, 0, saysSaved, longKey(20)},
 	{"in pieces", fakeapi.Key + "\n|" + pasted + "|" + pasted[:9], 0, 0, saysSaved, fakeapi.Key},
-	{"a page after it", fakeapi.Key + "\n" + page, 0, 0, saysSaved, fakeapi.Key},
+	{"a page", fakeapi.Key + "\n" + strings.Repeat(pasted, 500), 0, 0, saysSaved, fakeapi.Key},
 	{"Ctrl-C after all", fakeapi.Key + "\n" + pasted + "\x03", 0, diedOf(syscall.SIGINT), "", ""},
 	{"Ctrl-C and a command", typedPart + "\x03" + pasted, 0, diedOf(syscall.SIGINT), "", ""},
 }

@@ -236,7 +236,7 @@ func TestAFileSystemWithoutModesGetsNoKey(t *testing.T) {
 	t.Parallel()
 	l := traceLogin(t, fakeapi.OtherKey, func(l *traced, r *syscall.PtraceRegs) {
 		if l.leaving && l.calls[len(l.calls)-1] == "stat ~/.microtica/temp" {
-			syscall.PtracePokeData(l.tid, uintptr(r.Rdx)+24, []byte{0o355, 0o201}) // mode 0100755
+			syscall.PtracePokeData(l.tid, uintptr(r.Rdx)+24, []byte{0o204, 0o201}) // mode 0100604
 		}
 	})
 	if l.exit != 1 || !strings.Contains(l.stderr, ": its file system has no permissions\n") ||

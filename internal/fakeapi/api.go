@@ -34,8 +34,7 @@ const (
 		`{"id":"e1","name":"production","description":"","status":"deployed",` +
 		`"lastDeployed":1790154420000},` +
 		`{"id":"e2","name":"staging","description":"","status":"pending"}],"pipelines":[]}}`
-	MeBody = `{"via":"apikey","userId":"u1",` +
-		`"apiKey":{"id":"k1","prefix":"mic_d60bea1d","name":"ci"}}`
+	MeBody = `{"via":"apikey","userId":"u1","apiKey":{"prefix":"mic_d60bea1d","name":"ci"}}`
 )
 
 // API is a fake of Microtica's API. It serves /projects, /me, and /projects/5f1c/details below a

@@ -25,9 +25,6 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// Loopback is the address for which most certificates are.
-var Loopback = []net.IP{net.IPv4(127, 0, 0, 1)}
-
 // NewAuthority returns an authority that is valid for two days, half of them past.
 func NewAuthority(t testing.TB) *Authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -73,7 +70,7 @@ func (a *Authority) Issue(from time.Time, ips []net.IP, names ...string) *tls.Co
 	})
 }
 
-// Good does the same with one that is valid now, for Loopback and names.
+// Good does the same with one that is valid now, for 127.0.0.1 and names.
 func (a *Authority) Good(names ...string) *tls.Config {
-	return a.Issue(time.Now().Add(-time.Minute), Loopback, names...)
+	return a.Issue(time.Now().Add(-time.Minute), []net.IP{net.IPv4(127, 0, 0, 1)}, names...)
 }

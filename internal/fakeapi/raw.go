@@ -22,16 +22,10 @@ type Raw struct {
 
 // NewRaw starts a server on 127.0.0.1 that passes each connection to serve, then closes it.
 func NewRaw(t testing.TB, serve func(net.Conn)) *Raw {
-	return NewRawAt(t, "127.0.0.1:0", serve)
-}
-
-// NewRawAt does the same at another address, host and port. It skips the test if this machine lacks
-// that address.
-func NewRawAt(t testing.TB, address string, serve func(net.Conn)) *Raw {
 	t.Helper()
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
 	s := &Raw{Host: l.Addr().String()}
