@@ -16,7 +16,7 @@ type app struct {
 	stdout, stderr io.Writer
 	lookenv        func(string) (string, bool)
 	sleep          func(time.Duration)
-	caught         chan struct{} // closed once signals are caught; the prompt waits for that
+	caught         chan struct{} // closed once signals are caught; what takes long waits for that
 	onTerminal     bool          // stderr is a terminal
 	timeLimit      time.Duration // for all requests of a command
 	loginLimit     time.Duration // for those of login

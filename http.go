@@ -153,6 +153,7 @@ func (c *client) send(r request) (jsonText, *failure) {
 		target.Host = strings.Replace(target.Host, "localhost", "127.0.0.1", 1)
 	}
 	res, err := t.RoundTrip(req) // an http.Client would follow redirects, and take the key along
+	<-c.app.caught               // what follows may take long, and ends at once by a signal
 	if err != nil {
 		return "", c.unreachable(err, proxy, connected.Load())
 	}

@@ -62,7 +62,7 @@ func checkStore(t testing.TB, u user, old string) string {
 // third at some moment, and reads the stored key meanwhile.
 func TestTortureLoginsAtOnce(t *testing.T) {
 	t.Parallel()
-	u, runs := newUser(t, ""), times(40, 3000)
+	u, runs := newUser(t, ""), times(24, 3000)
 	key := func(n int) string { return fmt.Sprintf("mic_p%d_%s", n, strings.Repeat("k", n)) }
 	u.save(key(1))
 	t.Cleanup(func() {

@@ -126,7 +126,7 @@ func TestTortureTextOnTheWire(t *testing.T) {
 			"\r\nLocation: //a%" + escaped + "b/"}[i%3]+"\r\n\r\n")
 	})
 	for i := range 3 * len(hidden()) {
-		if large() || i%419 == 0 {
+		if large() || i%839 == 0 {
 			u := newUser(t, fmt.Sprintf("%s/%d", server.Base(), i))
 			got := u.with("MICROTICA_TOKEN="+fakeapi.Key).run("project", "list")
 			text := strings.ReplaceAll(got.stdout+got.stderr, "\n", "")
