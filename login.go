@@ -19,7 +19,7 @@ The key is read from stdin: a file, a pipe, or a prompt that hides it. --token
 takes it too, but then it shows in the shell's history and the process list.
 
 The API is asked whether the key works, for 5 seconds at most. A key that it
-does not accept is not saved. If nothing answers, the key is saved with a
+does not accept is not saved. If it cannot be reached, the key is saved with a
 warning. --no-verify saves it without asking.
 
 JSON: {"apiKeyPrefix","credentialsFile","verified"}; verified is false if the
@@ -34,8 +34,8 @@ Examples:
 	run: runLogin,
 }
 
-// runLogin saves a key after asking the API whether it works. If nothing answers, the key is saved
-// unchecked, so that an image can be built without a network.
+// runLogin saves a key after asking the API whether it works. If that cannot be reached, the key is
+// saved unchecked, so that an image can be built without a network.
 func runLogin(a *app) (err error) {
 	c := &client{app: a, limit: a.loginLimit}
 	if !a.noVerify {
