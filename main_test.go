@@ -295,11 +295,12 @@ func withoutQuery() bool {
 	return q == nil
 }
 
-// TestAnUnexpectedErrorIsInternal holds for an error that no code was given.
-func TestAnUnexpectedErrorIsInternal(t *testing.T) {
-	t.Parallel()
-	f := asFailure(errors.New("odd"))
-	if *f.code != (code{"internal", 1, false}) || f.message != "odd" || f.hint != "" {
-		t.Errorf("got %+v with %+v", *f, *f.code)
+// TestErrorsWithoutARowElsewhere have an exit status too; one that was given no code is internal.
+func TestErrorsWithoutARowElsewhere(t *testing.T) {
+	for _, c := range []*code{codeQuerySyntax, codeQueryFunction, codeQueryType,
+		codeOf(errors.New("odd"))} {
+		if !slices.Contains(strings.Fields(exitStatuses[c.exit]), c.name) {
+			t.Errorf("%+v", *c)
+		}
 	}
 }

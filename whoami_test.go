@@ -48,13 +48,11 @@ func answerRows(host string) []answerRow {
 			"access, or does not work at all: GET /projects was refused (HTTP 403), and GET /me " +
 			"failed: " + why, "check the key in Microtica's console", 403}
 	}
-	denied := reply(403, `{"message":"not these"}`)
+	ok, denied := wrong{}, reply(403, `{"message":"not these"}`)
 	return []answerRow{
-		{"2xx", reply(200, fakeapi.ProjectsBody), nil, "true", "2", "true", "", wrong{},
-			"verified"},
-		{"2xx, none", reply(200, "[]"), nil, "true", "0", "true", "", wrong{}, "verified"},
-		{"403, me 2xx", denied, reply(200, fakeapi.MeBody), "true", "0", "true", "", wrong{},
-			"limited"},
+		{"2xx", reply(200, fakeapi.ProjectsBody), nil, "true", "2", "true", "", ok, "verified"},
+		{"2xx, none", reply(200, "[]"), nil, "true", "0", "true", "", ok, "verified"},
+		{"403, me 2xx", denied, reply(200, fakeapi.MeBody), "true", "0", "true", "", ok, "limited"},
 		{"401", reply(401, no), nil, "true", "null", "false", "", rejected(401), ""},
 		{"403, me 401", denied, reply(401, no), "true", "null", "false", "", rejected(401), ""},
 		{"403, me 403", denied, reply(403, no), "true", "null", "false", "", rejected(403), ""},
@@ -62,8 +60,7 @@ func answerRows(host string) []answerRow {
 			unclear("the API cannot find the key's own record for key mic_d60bea1d (HTTP 404): no"),
 			""},
 		{"403, me 503", denied, reply(503, no), "true", "null", "null", busy, unclear(busy), ""},
-		{"403, me hangs up", denied, fakeapi.HangUp, "true", "null", "null", ended, unclear(ended),
-			""},
+		{"403, no me", denied, fakeapi.HangUp, "true", "null", "null", ended, unclear(ended), ""},
 		{"400", reply(400, no), nil, "true", "null", "null", "", wrong{"api.refused",
 			"the API refused the request for the projects (HTTP 400): no", "", 400}, ""},
 		{"429", reply(429, no), nil, "true", "null", "null", limited,

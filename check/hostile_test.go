@@ -169,8 +169,7 @@ type screen struct {
 
 func (s *screen) Write(p []byte) (int, error) {
 	s.bytes += len(p)
-	s.bad = s.bad || bytes.ContainsAny(p, "\x1b\a\x00\x7f") ||
-		bytes.Contains(p, []byte(hostSecret))
+	s.bad = s.bad || bytes.ContainsAny(p, "\x1b\a\x00\x7f") || bytes.Contains(p, []byte(hostSecret))
 	return len(p), nil
 }
 

@@ -31,14 +31,13 @@ func TestTheBinaryHasTheTLSDefaultsOfItsGo(t *testing.T) {
 		t.Errorf("the binary offers the versions %x and the protocols %q",
 			offered.SupportedVersions, offered.SupportedProtos)
 	}
-	is := func(release string) bool { return version.Compare(runtime.Version(), release) >= 0 }
+	since := func(release string) bool { return version.Compare(runtime.Version(), release) >= 0 }
 	for _, scheme := range []tls.SignatureScheme{tls.PKCS1WithSHA1, tls.ECDSAWithSHA1} {
-		if is("go1.25") && slices.Contains(offered.SignatureSchemes, scheme) {
+		if since("go1.25") && slices.Contains(offered.SignatureSchemes, scheme) {
 			t.Errorf("the binary accepts signatures of %v", scheme)
 		}
 	}
-	const secP256r1MLKEM768 = tls.CurveID(4587)
-	if is("go1.26") && !slices.Contains(offered.SupportedCurves, secP256r1MLKEM768) {
+	if since("go1.26") && !slices.Contains(offered.SupportedCurves, 4587) /* SecP256r1MLKEM768 */ {
 		t.Errorf("the binary offers only the key exchanges %v", offered.SupportedCurves)
 	}
 }
