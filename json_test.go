@@ -13,8 +13,9 @@ func TestCanonicalJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		" { \"b\" :\t1.50e+3 ,\r\n\"a\": [ ] , \"b\":-0 } ": `{"b":1.50e+3,"a":[],"b":-0}`,
 		`"\u0041\/\u00e9\ud83d\ude00é😀<>&\u2028"`:           "\"A/é😀é😀<>&\u2028\"",
-		`"\"\\\b\u000c\n\r\t\u0000\u001F\u007f"`:            `"\"\\\b\f\n\r\t\u0000\u001f` + "\x7f\"",
-		`"\ud800x\udc00"`:                                   "\"\uFFFDx\uFFFD\"",
+		`"\"\\\b\u000c\n\r\t\u0000\u001F\u007f"`: `"\"\\\b\f\n\r\t\u0000\u001f` +
+			"\x7f\"",
+		`"\ud800x\udc00"`: "\"\uFFFDx\uFFFD\"",
 		`["mic_a_\"secret\\9","\u0022secret\\9!",{"mic\u005fa_\"secret\\9":1}]`: `["mic_a_…",` +
 			`"mic_a_…!",{"mic_a_…":1}]`,
 		`[12345678901234567890,1E400,null,true]`: `[12345678901234567890,1E400,null,true]`,
